@@ -1,0 +1,1 @@
+"""The fold over merged record batches, and the Faust agents that run it."""

@@ -1,0 +1,1 @@
+"""What may be said: inbound events, outcomes, links between accounts, the account row, programme definitions."""

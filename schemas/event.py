@@ -1,0 +1,66 @@
+"""An inbound event after the wire: validated, typed, exact."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+
+class Tariff:
+    """A tariff as billing describes it; a tariff without a `monthly_price` is not monthly."""
+
+    __slots__ = ("code", "family", "min_notice_days", "monthly_price", "prepaid", "speed_mbps")
+
+    def __init__(
+        self,
+        code: str,
+        family: str,
+        speed_mbps: int | None = None,
+        monthly_price: Decimal | None = None,
+        prepaid: bool = False,
+        min_notice_days: int = 0,
+    ) -> None:
+        self.code: Final = code
+        self.family: Final = family
+        self.speed_mbps: Final = speed_mbps
+        self.monthly_price: Final = monthly_price
+        self.prepaid: Final = prepaid
+        self.min_notice_days: Final = min_notice_days
+
+
+class Event:
+    """One readable inbound event.
+
+    `time` is the instant it happened, in microseconds since the Unix epoch. `data` holds the fields that
+    SPEC section 1 names, converted: money and percentages as `Decimal`, dates as proleptic ordinals
+    (`date.toordinal()`), tariffs as `Tariff`; absent optional fields are absent keys, defaults are filled
+    in, unknown fields are left out. `identity` is a 64-bit hash of (source, id) (operator and account are
+    the row's key) and `content` a 64-bit hash of the whole record in canonical JSON. `raw` is the record's
+    value as it came.
+    """
+
+    __slots__ = ("account", "content", "data", "id", "identity", "operator", "raw", "source", "time", "type")
+
+    def __init__(
+        self,
+        operator: str,
+        account: str,
+        type: str,
+        source: str,
+        id: str,
+        time: int,
+        data: dict[str, Any],
+        identity: int,
+        content: int,
+        raw: bytes,
+    ) -> None:
+        self.operator: Final = operator
+        self.account: Final = account
+        self.type: Final = type
+        self.source: Final = source
+        self.id: Final = id
+        self.time: Final = time
+        self.data: Final = data
+        self.identity: Final = identity
+        self.content: Final = content
+        self.raw: Final = raw

@@ -1,0 +1,112 @@
+"""A programme definition: everything an operator decides, as data.
+
+One definition is one revision of one operator's programme, a YAML document under `programmes/`. The engine
+knows mechanisms (lots, levels, accrual, referral, …); which of them an operator uses, with which numbers,
+windows and limits, stands here. Every reading that SPEC.md marks as such is a field whose default or
+documented alternative lets an operator choose the other one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import zoneinfo
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from schemas.programme_parts import (
+    Accrual,
+    Closure,
+    Gifts,
+    Goals,
+    Levels,
+    Membership,
+    OwnerChange,
+    Points,
+    Rewards,
+    TariffChange,
+    Tenure,
+    WriteOff,
+)
+from schemas.programme_promotions import Promotion, Referral
+
+OperatorName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+
+
+def _plain_date(value: Any) -> Any:
+    if isinstance(value, datetime.datetime):
+        raise ValueError("a date without a time of day is wanted, such as 2025-08-01")
+    return value
+
+
+Day = Annotated[datetime.date, BeforeValidator(_plain_date)]
+
+
+class Programme(BaseModel):
+    """One revision of an operator's programme."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    operator: OperatorName = Field(description="The operator that owns the programme; first part of every key.")
+    title: str = Field(description="The programme's name as members know it.")
+    summary: str = Field(default="", description="One or two sentences for the rules page.")
+    sources: tuple[str, ...] = Field(default=(), description="Where the rules were published, in words.")
+    effective_from: Day = Field(
+        default=datetime.date(1970, 1, 1),
+        description="First local day on which this revision decides; an event's own time picks the revision.",
+    )
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
+        description="ISO 4217 code of the operator's money."
+    )
+    zone: str = Field(description="IANA time zone of the operator's days, months and billing dates.")
+    service: Literal["internet", "mobile", "pbx"] | None = Field(
+        default=None,
+        description="The service whose first activation starts billing, tenure and promotions; null: any service.",
+    )
+    membership: Membership = Field(default_factory=Membership, description="Who takes part.")
+    points: Points = Field(default_factory=Points, description="How lots of points live and die.")
+    levels: Levels | None = Field(default=None, description="A level raised by paying on time.")
+    accrual: Accrual | None = Field(default=None, description="Points for charges, payments and purchases.")
+    tenure: Tenure | None = Field(default=None, description="Points for staying.")
+    referral: Referral | None = Field(default=None, description="Members who bring members.")
+    promotions: tuple[Promotion, ...] = Field(
+        default=(), description="Discounts and entitlements, decided in this order."
+    )
+    rewards: Rewards | None = Field(default=None, description="What points buy.")
+    goals: Goals | None = Field(default=None, description="Saving for a goal (`goal.set`).")
+    gifts: Gifts | None = Field(default=None, description="Points given to another member.")
+    write_off: WriteOff | None = Field(default=None, description="The monthly write-off of the balance.")
+    tariff_change: TariffChange | None = Field(default=None, description="Tariff changes scheduled by request.")
+    owner_change: OwnerChange | None = Field(default=None, description="What a new owner loses.")
+    closure: Closure | None = Field(default=None, description="The programme's end.")
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{name!r} is not an IANA time zone; write one such as Europe/Moscow") from error
+        return name
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Programme:
+        rules = [promotion.rule for promotion in self.promotions]
+        twice = sorted({rule for rule in rules if rules.count(rule) > 1})
+        if twice:
+            raise ValueError(f"promotions: rule {twice[0]!r} is defined twice; rule names are unique")
+        if self.tenure is not None and self.membership.starts_with != "service.activated":
+            raise ValueError("tenure counts from an activation: membership.starts_with must be service.activated")
+        if self.write_off is not None and self.write_off.unless_goal and self.goals is None:
+            raise ValueError("write_off.unless_goal needs a `goals` section")
+        return self
+
+

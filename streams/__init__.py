@@ -1,0 +1,1 @@
+"""Where it flows: the Faust app, topics, merging, partition transactions, recovery, settings, the broker."""
