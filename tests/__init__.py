@@ -1,0 +1,1 @@
+"""Tests of loyalty-streams: cases, properties, the real broker, the house rules."""
