@@ -2,8 +2,8 @@
 
 These models are the single source: `schemas.wire` compiles its checks from them, `schemas.contract_docs`
 writes `docs/events.md` and the JSON Schema from them. Nothing is coerced, unknown fields are ignored, an
-optional field that is `null` counts as absent. Source of all of it: SPEC section 1; a field that a rule of one
-programme needs names that section.
+optional field that is `null` counts as absent. Source of all of it: SPEC section 1; each model names the other
+sections whose rules need its fields.
 """
 
 from __future__ import annotations
@@ -144,7 +144,9 @@ class ServiceBlock(Contract):
 
     SOURCE: ClassVar[str] = "1, 2.1"
 
-    kind: Literal["debt", "voluntary", "other"] = Field(description="Which block; each is taken off by itself.")
+    kind: Literal["debt", "voluntary", "other"] = Field(
+        description="Which block; each is taken off by itself."
+    )
 
 
 class OwnerChanged(Contract):
@@ -343,5 +345,3 @@ DATA_OF_TYPE: Final[dict[str, type[Contract]]] = {
 def envelope_of_type(type_: str) -> type[Contract]:
     """The model of the attributes around the data of a type."""
     return ClockEnvelope if type_ == CLOCK_ADVANCED else Envelope
-
-

@@ -55,7 +55,7 @@ class Spelled:
             except Unreadable as unreadable:
                 # In braces pydantic would look for values to fill in.
                 detail = unreadable.detail.replace("{", "(").replace("}", ")")
-                raise PydanticCustomError(unreadable.reason, detail) from unreadable  # type: ignore[arg-type]
+                raise PydanticCustomError(unreadable.reason, detail) from unreadable
 
         return core_schema.no_info_after_validator_function(converted, text)
 

@@ -80,12 +80,15 @@ def _parse_carefully(text: str) -> int:
     match = _INSTANT(text)
     if match is None:
         raise Unreadable(
-            MALFORMED_FIELD, f"{_shown(text)}; a time is RFC 3339 with an offset such as 2025-09-01T10:00:00+03:00"
+            MALFORMED_FIELD,
+            f"{_shown(text)}; a time is RFC 3339 with an offset such as 2025-09-01T10:00:00+03:00",
         )
     day, minute, hour, minutes, tail, second, fraction, offset = match.groups()
     day_us = _parse_day(day)
     if offset is None:
-        raise Unreadable(NAIVE_TIME, f"{_shown(text)} has no offset; write one, as in 2025-09-01T10:00:00+03:00")
+        raise Unreadable(
+            NAIVE_TIME, f"{_shown(text)} has no offset; write one, as in 2025-09-01T10:00:00+03:00"
+        )
     minute_us = (int(hour) * 60 + int(minutes)) * MINUTE_US
     if second == "60":
         tail_us = MINUTE_US - 1

@@ -1,0 +1,147 @@
+"""Reads one record's value into an `Event`, or says why it cannot be one (SPEC section 1).
+
+This is the hot path: every record of every inbound topic goes through `read_event` once. The rules are those
+of the models in `schemas.contract`, compiled once at import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from schemas.contract import CLOCK_ADVANCED, DATA_OF_TYPE, Envelope
+from schemas.dead_letter import (
+    NOT_CLOUDEVENT,
+    NOT_JSON,
+    TOO_LARGE,
+    UNKNOWN_OPERATOR,
+    UNKNOWN_TYPE,
+    WRONG_KEY,
+    WRONG_TOPIC,
+    Unreadable,
+)
+from schemas.event import Event
+from schemas.instant import parse_instant
+from schemas.topics import TOPIC_OF_TYPE
+from schemas.wire_fields import Reader, compile_check, compile_reader, refusal, told
+
+__all__ = ["RECORD_BYTES_MAX", "content_hash", "identity_hash", "parse_instant", "read_event"]
+
+RECORD_BYTES_MAX: Final = 1_000_000
+HASH_BYTES: Final = 8
+
+_loads: Final = orjson.loads
+_dumps: Final = orjson.dumps
+_SORTED: Final = orjson.OPT_SORT_KEYS
+_from_bytes: Final = int.from_bytes
+
+
+class _Kind:
+    """What reading needs to know about one type."""
+
+    __slots__ = ("is_clock", "read", "topic")
+
+    def __init__(self, type_: str) -> None:
+        self.topic: Final = TOPIC_OF_TYPE[type_]
+        self.read: Final[Reader] = compile_reader(DATA_OF_TYPE[type_], "data")
+        self.is_clock: Final = type_ == CLOCK_ADVANCED
+
+
+_KINDS: Final = {type_: _Kind(type_) for type_ in DATA_OF_TYPE}
+_id, _source, _type, _subject, _operator, _time = (
+    compile_check(Envelope.model_fields[name], name)
+    for name in ("id", "source", "type", "subject", "operator", "time")
+)
+
+
+def read_event(
+    value: bytes | None, *, key: bytes | None, topic: str | None, operators: Collection[str]
+) -> Event:
+    """The event in a record's value.
+
+    `key` and `topic` are those of the record and must fit the event; None means not checked. `operators` are
+    the names of the operators that have a programme. An event of the clock concerns no account: its operator
+    and account are empty, and its key is not checked. Raises `Unreadable`, and nothing else, for whatever
+    bytes it is given.
+    """
+    record = _decode(value)
+    get = record.get
+    if get("specversion") != "1.0":
+        raise Unreadable(NOT_CLOUDEVENT, f'specversion: {told(get("specversion"))}; must be the string "1.0"')
+    type_: str = _type(get("type"))
+    kind = _KINDS.get(type_)
+    if kind is None:
+        raise Unreadable(UNKNOWN_TYPE, f"type: {told(type_)}; the types are listed in docs/events.md")
+    identifier: str = _id(get("id"))
+    source: str = _source(get("source"))
+    if kind.is_clock:
+        account = operator = ""
+    else:
+        account = _subject(get("subject"))
+        operator = _operator(get("operator"))
+        if operator not in operators:
+            known = ", ".join(sorted(operators))
+            raise Unreadable(
+                UNKNOWN_OPERATOR, f"operator: {told(operator)}; those with a programme are: {known}"
+            )
+        if key is not None and key != f"{operator}/{account}".encode():
+            raise Unreadable(WRONG_KEY, f"key: {told_key(key)}; the record key is operator/subject")
+    if topic is not None and topic != kind.topic:
+        raise Unreadable(WRONG_TOPIC, f"topic: {topic}; {type_} is written to {kind.topic}")
+    time: int = _time(get("time"))
+    data: Any = get("data")
+    if data is None:
+        data = {}
+    elif type(data) is not dict:
+        raise refusal("data", data, "a JSON object")
+    return Event(
+        operator,
+        account,
+        type_,
+        source,
+        identifier,
+        time,
+        kind.read(data),
+        identity_hash(source, identifier),
+        content_hash(record),
+        value,  # type: ignore[arg-type]
+    )
+
+
+def identity_hash(source: str, identifier: str) -> int:
+    """64-bit hash of an event's identity within its account. Neither part holds control characters, so the
+    zero between them cannot be part of one."""
+    return _from_bytes(blake2b(f"{source}\0{identifier}".encode(), digest_size=HASH_BYTES).digest(), "big")
+
+
+def content_hash(record: dict[str, Any]) -> int:
+    """64-bit hash of a decoded record in canonical JSON, so that a retry which only writes the JSON
+    differently has the same content. Raises `Unreadable` for a record nested too deeply."""
+    try:
+        canonical = _dumps(record, option=_SORTED)
+    except TypeError:
+        raise Unreadable(NOT_JSON, "value: nested deeper than 250 levels") from None
+    return _from_bytes(blake2b(canonical, digest_size=HASH_BYTES).digest(), "big")
+
+
+def _decode(value: bytes | None) -> dict[str, Any]:
+    """The JSON object in a record's value."""
+    if not value:
+        raise Unreadable(NOT_JSON, "value: empty; a record is a CloudEvent in structured JSON mode")
+    if len(value) > RECORD_BYTES_MAX:
+        raise Unreadable(TOO_LARGE, f"value: {len(value)} bytes; at most {RECORD_BYTES_MAX} are read")
+    try:
+        record = _loads(value)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(NOT_JSON, f"value: {error}") from None
+    if type(record) is not dict:
+        raise Unreadable(NOT_CLOUDEVENT, f"value: {told(record)}; a CloudEvent is a JSON object")
+    return record
+
+
+def told_key(key: bytes) -> str:
+    """A record key, told in a few words whatever its bytes are."""
+    return told(key.decode("utf-8", "backslashreplace"))
