@@ -1,0 +1,175 @@
+"""Lots of points: credit, take, expire, warn. The balance is the sum of the lots less the debt, always."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from typing import Any
+
+from engine.calendar import add_months, first_day, iso, month_of
+from engine.rulebook import Rulebook
+from engine.turn import Turn
+from schemas.account import Account, Lot
+from schemas.programme_parts import CalendarYear, Rolling
+
+EXPIRY_RULE = "expiry"
+_FAR = 2**31
+
+
+def expires_on(book: Rulebook, day: int) -> int:
+    """First day on which points credited on `day` cannot be used; 0: never."""
+    expiry = book.points.expiry
+    end = 0
+    if isinstance(expiry, Rolling):
+        end = add_months(day, expiry.months, past_missing_day=expiry.missing_day == "next-day")
+    elif isinstance(expiry, CalendarYear):
+        end = first_day((month_of(day) // 12 + expiry.years) * 12)
+    if book.closes_on is not None and (end == 0 or end > book.closes_on):
+        end = book.closes_on
+    return end
+
+
+def lot_id(outcome: str, number: int = 0) -> str:
+    """Name of the lot that an outcome brings: part of a hash, so that the same history gives the same names."""
+    return hashlib.blake2b(f"{outcome}/{number}".encode(), digest_size=6).hexdigest()
+
+
+def add(row: Account, lot: Lot) -> None:
+    """Put points into the row, settling a debt first."""
+    row.balance += lot.points
+    settled = min(row.debt, lot.points)
+    row.debt -= settled
+    lot.points -= settled
+    if lot.points == 0:
+        return
+    rank = lot.expires_on or _FAR
+    place = len(row.lots)
+    while place > 0 and (row.lots[place - 1].expires_on or _FAR) > rank:
+        place -= 1
+    row.lots.insert(place, lot)
+
+
+def credit(turn: Turn, rule: str, points: int, reason: str, *, lot: str = "", expires: int | None = None) -> str:
+    """Credit points as one lot and say so; returns the lot's name. Nothing comes of 0 points."""
+    assert points >= 0, "a credit is a positive magnitude"
+    if points == 0:
+        return ""
+    id = turn.new_id("points.credited", rule, lot)
+    name = lot or lot_id(id)
+    end = expires_on(turn.book, turn.day) if expires is None else expires
+    add(turn.row, Lot(name, points, end))
+    turn.emit(
+        "points.credited",
+        rule,
+        reason,
+        {"points": points, "balance": turn.row.balance, "lot": name, "expires_on": iso(end) if end else None},
+        id=id,
+    )
+    return name
+
+
+def take(row: Account, points: int, first: Collection[str] = ()) -> list[Lot]:
+    """Take points out of lots, `first` those named, then the ones that expire first.
+
+    What the lots do not hold becomes debt; who may not be in debt tests the balance before.
+    """
+    taken: list[Lot] = []
+    left = points
+    ordered = [lot for lot in row.lots if lot.id in first] if first else []
+    ordered += [lot for lot in row.lots if not first or lot.id not in first]
+    for lot in ordered:
+        if left == 0:
+            break
+        part = min(lot.points, left)
+        lot.points -= part
+        left -= part
+        taken.append(Lot(lot.id, part, lot.expires_on))
+    row.lots = [lot for lot in row.lots if lot.points]
+    row.debt += left
+    row.balance -= points
+    return taken
+
+
+def shown(taken: list[Lot]) -> list[dict[str, Any]]:
+    """The lots of a debit as outcomes name them."""
+    return [{"lot": lot.id, "points": lot.points} for lot in taken]
+
+
+def reverse(turn: Turn, rule: str, points: int, reason: str, first: Collection[str] = ()) -> int:
+    """Take points back, as far as the balance goes unless it may be negative; returns how many."""
+    row = turn.row
+    back = points if turn.book.points.may_be_negative else min(points, max(row.balance, 0))
+    if back <= 0:
+        return 0
+    taken = take(row, back, first)
+    turn.emit(
+        "points.reversed", rule, reason, {"points": back, "balance": row.balance, "lots": shown(taken)}
+    )
+    return back
+
+
+def expire(turn: Turn, lots: list[Lot], rule: str, reason: str) -> None:
+    """Expire these lots of the row in one outcome."""
+    if not lots:
+        return
+    row = turn.row
+    gone = {lot.id for lot in lots}
+    points = sum(lot.points for lot in lots)
+    row.lots = [lot for lot in row.lots if lot.id not in gone]
+    row.balance -= points
+    # The same moment can bring expiry twice, when a gift comes back late: its lots tell the outcomes apart.
+    turn.emit(
+        "points.expired",
+        rule,
+        reason,
+        {"points": points, "balance": row.balance, "lots": shown(lots)},
+        position=",".join(lot.id for lot in lots),
+    )
+
+
+def expire_due(turn: Turn) -> None:
+    """Expire the lots whose time has come."""
+    due = [lot for lot in turn.row.lots if lot.expires_on and turn.book.zone.midnight(lot.expires_on) <= turn.time]
+    closure = turn.book.closure
+    if closure is not None and turn.book.closes_on is not None and turn.day >= turn.book.closes_on:
+        expire(turn, due, closure.rule, "programme-closed")
+    else:
+        expire(turn, due, EXPIRY_RULE, "expired")
+
+
+def warn_due(turn: Turn) -> None:
+    """Warn about the lots that expire a set number of days from now, one outcome per expiry day."""
+    book, row = turn.book, turn.row
+    expiring: dict[int, int] = {}
+    for lot in row.lots:
+        if not lot.expires_on:
+            continue
+        for days in book.warning_days(lot.expires_on):
+            if lot.expires_on - days == turn.day:
+                expiring[lot.expires_on] = expiring.get(lot.expires_on, 0) + lot.points
+    if turn.time != book.zone.midnight(turn.day):
+        return
+    for end, points in expiring.items():
+        turn.emit(
+            "points.expiring",
+            EXPIRY_RULE,
+            "expiring",
+            {"points": points, "expires_on": iso(end)},
+            position=iso(end),
+        )
+
+
+def next_due(book: Rulebook, row: Account) -> list[int]:
+    """The moments at which lots expire or are warned about."""
+    moments: list[int] = []
+    seen = 0
+    for lot in row.lots:
+        if not lot.expires_on or lot.expires_on == seen:
+            continue
+        seen = lot.expires_on
+        moments.append(book.zone.midnight(lot.expires_on))
+        for days in book.warning_days(lot.expires_on):
+            warning = book.zone.midnight(lot.expires_on - days)
+            if warning > row.clock:
+                moments.append(warning)
+    return moments

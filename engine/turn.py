@@ -1,0 +1,64 @@
+"""One decision in progress: whose, why, when, and what has come of it so far."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from engine.rulebook import Rulebook
+from schemas.account import Account
+from schemas.link import Link
+from schemas.outcome import Cause, Outcome, outcome_id
+
+
+class Turn:
+    """One cause acting on one account row.
+
+    `time` is the cause's instant and `day` its local day; `outcomes` and `links` collect what follows.
+    """
+
+    __slots__ = ("book", "cause", "day", "links", "outcomes", "row", "time")
+
+    def __init__(self, book: Rulebook, row: Account, cause: Cause) -> None:
+        self.book: Final = book
+        self.row: Final = row
+        self.cause: Final = cause
+        self.time: Final = cause.time
+        self.day: Final = book.zone.day(cause.time)
+        self.outcomes: Final[list[Outcome]] = []
+        self.links: Final[list[Link]] = []
+
+    def new_id(self, type: str, rule: str, position: str = "") -> str:
+        """The id the next outcome of this type and rule will have; `position` tells equal ones apart."""
+        row = self.row
+        same = 0
+        for outcome in self.outcomes:
+            if outcome.type == type and outcome.data["rule"] == rule:
+                same += 1
+        return outcome_id(row.operator, row.id, self.cause, rule, type, f"{position}#{same}")
+
+    def emit(
+        self, type: str, rule: str, reason: str, data: dict[str, Any], *, id: str = "", position: str = ""
+    ) -> Outcome:
+        """Add an outcome for this account."""
+        outcome = Outcome(
+            self.row.operator,
+            self.row.id,
+            type,
+            id or self.new_id(type, rule, position),
+            self.book.zone.text(self.time),
+            self.time,
+            self.cause.id,
+            self.book.revision,
+            {"rule": rule, "reason": reason, **data},
+        )
+        self.outcomes.append(outcome)
+        return outcome
+
+    def send(self, kind: str, operator: str, account: str, data: dict[str, Any]) -> None:
+        """Send a step to another account; it is applied there, by its own handler."""
+        row = self.row
+        self.links.append(Link(kind, operator, account, row.operator, row.id, self.cause, data))
+
+    def is_future(self, moment: int) -> bool:
+        """Whether a moment lies after all that this account has seen, this cause included."""
+        return moment > self.row.clock and moment > self.time

@@ -1,0 +1,274 @@
+"""The account row: everything the engine needs of one account, in one record, so that state cannot tear.
+
+Days are proleptic ordinals with 0 for "none"; instants are microseconds since the epoch. Encoding and
+decoding stand in `schemas/account_codec.py`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+from schemas.event import Tariff
+from schemas.outcome import Cause
+
+NEVER: Final = 2**62
+"""A due moment that does not come."""
+
+BLOCK_BITS: Final = {"debt": 1, "voluntary": 2, "other": 4}
+"""Kind of block → its bit in `Account.blocks`."""
+
+
+class Lot:
+    """Points that came together and expire together; `expires_on` is the first day they cannot be used."""
+
+    __slots__ = ("expires_on", "id", "points")
+
+    def __init__(self, id: str, points: int, expires_on: int) -> None:
+        self.id = id
+        self.points = points
+        self.expires_on = expires_on
+
+
+class Discount:
+    """A discount granted and not yet ended; `last_day` 0: it has none. `rule` is its id."""
+
+    __slots__ = ("first_day", "group", "last_day", "percent", "rule", "target")
+
+    def __init__(
+        self, rule: str, percent: int, target: str, first_day: int, last_day: int, group: str | None
+    ) -> None:
+        self.rule = rule
+        self.percent = percent
+        self.target = target
+        self.first_day = first_day
+        self.last_day = last_day
+        self.group = group
+
+    def covers(self, day: int) -> bool:
+        """Whether it applies on `day`."""
+        return self.first_day <= day and (self.last_day == 0 or day <= self.last_day)
+
+
+class Payment:
+    """A payment that counts for billing dates `first` … `first + months - 1`; `first` -1: not activated yet.
+
+    `key` holds 32 hash bits each of the event's source and id, by which `payment.refunded` finds it.
+    """
+
+    __slots__ = ("day", "first", "key", "months")
+
+    def __init__(self, key: int, first: int, months: int, day: int) -> None:
+        self.key = key
+        self.first = first
+        self.months = months
+        self.day = day
+
+
+# Kinds of steps in the history of a level.
+BILLING: Final = 0
+SET: Final = 1
+
+
+class LevelStep:
+    """One step in the history of the level, kept so that a late or refunded payment can put things right.
+
+    A `BILLING` step is billing date number `index`: was it `paid`, was the account `blocked`, may it credit
+    (`accrues`), at which `price`, and how many points it has `credited`; `bought`: paid by points. A `SET`
+    step puts the level to `level` (0: a block).
+    """
+
+    __slots__ = (
+        "accrues", "blocked", "bought", "credited", "day", "index", "kind", "level", "paid", "price",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        kind: int,
+        day: int,
+        index: int = 0,
+        paid: bool = False,
+        blocked: bool = False,
+        accrues: bool = False,
+        bought: bool = False,
+        level: int = 0,
+        credited: int = 0,
+        price: Decimal | None = None,
+    ) -> None:
+        self.kind = kind
+        self.day = day
+        self.index = index
+        self.paid = paid
+        self.blocked = blocked
+        self.accrues = accrues
+        self.bought = bought
+        self.level = level
+        self.credited = credited
+        self.price = price
+
+
+# States of a purchase.
+SEEN: Final = 0
+PENDING: Final = 1
+CREDITED: Final = 2
+REJECTED: Final = 3
+RETURNED: Final = 4
+
+
+class Purchase:
+    """A purchase by its id: its `state`, the `points` it earned, the `lots` they are in, the day it was made.
+
+    `deadline` is the day at whose 00:00 a pending one is rejected.
+    """
+
+    __slots__ = ("day", "deadline", "lots", "points", "state")
+
+    def __init__(self, state: int, day: int, points: int = 0, deadline: int = 0) -> None:
+        self.state = state
+        self.day = day
+        self.points = points
+        self.deadline = deadline
+        self.lots: list[str] = []
+
+
+class Claim:
+    """A code this account has registered, from registration to the end of the referral.
+
+    `state` is one of the friend's states in `engine/referral.py`; `fault` the first test that failed on the
+    friend's side; `converted` the event that made the friend a customer, once there is one.
+    """
+
+    __slots__ = ("advocate", "cause", "code", "converted", "fault", "state")
+
+    def __init__(self, state: str, code: str, advocate: str, cause: Cause, fault: str | None) -> None:
+        self.state = state
+        self.code = code
+        self.advocate = advocate
+        self.cause = cause
+        self.fault = fault
+        self.converted: Cause | None = None
+
+
+class Gift:
+    """A gift made: for the limits of its local `day` and month. `transfer` is the id of the causing event."""
+
+    __slots__ = ("day", "receiver", "transfer")
+
+    def __init__(self, day: int, receiver: str, transfer: str) -> None:
+        self.day = day
+        self.receiver = receiver
+        self.transfer = transfer
+
+
+class TariffOrder:
+    """A tariff change that waits for its day."""
+
+    __slots__ = ("change_on", "tariff")
+
+    def __init__(self, tariff: Tariff, change_on: int) -> None:
+        self.tariff = tariff
+        self.change_on = change_on
+
+
+class Account:
+    """One account of one operator. Only the engine changes it."""
+
+    __slots__ = (
+        "activated_at", "activated_day", "advocated", "balance", "billing_day", "billing_month",
+        "billing_next", "blocks", "carry", "city", "claims", "clock", "closed", "debt", "discounts",
+        "dwelling", "enrolled_day", "entitlements", "existing_customer", "feasible_ultra", "gifts", "goal",
+        "id", "last_change_day", "level", "level_base", "level_months_base", "lots", "next_due", "opened",
+        "operator", "order", "paid_count", "participant", "past_discounts", "payments", "promo_until",
+        "purchases", "referrals_counted", "refunded", "seen", "segment", "signed_on", "steps", "tariff",
+        "tenure_day", "totals",
+    )  # fmt: skip
+
+    def __init__(self, operator: str, id: str) -> None:
+        self.operator = operator
+        self.id = id
+        # Time.
+        self.clock = -NEVER
+        """The latest time applied to this account."""
+        self.next_due = NEVER
+        """The account's next due moment."""
+        self.seen: dict[int, tuple[int, int]] = {}
+        """Identity → (content hash, time) of what was applied, for the dedup horizon."""
+        # Profile.
+        self.opened = False
+        self.closed = False
+        self.segment: str | None = None
+        self.dwelling: str | None = None
+        self.city: str | None = None
+        self.signed_on = 0
+        self.existing_customer = False
+        self.participant = True
+        # Service.
+        self.activated_at = -NEVER
+        """Instant of the first activation of the programme's service."""
+        self.activated_day = 0
+        self.enrolled_day = 0
+        """Earliest local day of an activation."""
+        self.tenure_day = 0
+        """Day from which tenure counts."""
+        self.feasible_ultra = False
+        self.promo_until = 0
+        self.tariff: Tariff | None = None
+        self.blocks = 0
+        """Bits of the blocks that are on."""
+        self.order: TariffOrder | None = None
+        self.last_change_day = 0
+        """`change_on` of the last applied change."""
+        # Billing and level.
+        self.billing_day = 0
+        self.billing_month = 0
+        """Month of the first billing date."""
+        self.billing_next = 0
+        """Index of the next billing date to be judged."""
+        self.payments: list[Payment] = []
+        self.paid_count = 0
+        """Payments for the programme's service that have not been refunded."""
+        self.refunded: dict[int, int] = {}
+        """Key of a payment refunded before it came → time of the refund."""
+        self.level = 0
+        self.level_base = 0
+        """The level before the first of `steps`."""
+        self.level_months_base = 0
+        """Billing date index from which months of use count."""
+        self.steps: list[LevelStep] = []
+        # Points.
+        self.lots: list[Lot] = []
+        """In the order in which they are spent: first to expire first, then first credited."""
+        self.debt = 0
+        """Points taken back beyond what was there."""
+        self.balance = 0
+        """Sum of the lots less the debt."""
+        self.carry: dict[str, Decimal] = {}
+        """Category → money below a step, waiting for the category's next event."""
+        self.totals: dict[str, Decimal] = {}
+        """Channel → money spent so far towards a threshold."""
+        self.purchases: dict[str, Purchase] = {}
+        self.goal: Decimal | None = None
+        # Promotions.
+        self.discounts: list[Discount] = []
+        self.past_discounts: list[list[Any]] = []
+        """The latest ended ones: [rule, percent, target, first_day, last_day, ended on, reason]."""
+        self.entitlements: dict[str, dict[str, Any]] = {}
+        """Entitlement → its terms."""
+        # Other accounts.
+        self.claims: list[Claim] = []
+        """Codes registered: the one in force and those that wait for an answer."""
+        self.advocated: dict[str, str] = {}
+        """Friend → state of the referral, one of the advocate's states in `engine/referral.py`."""
+        self.referrals_counted = 0
+        """Referred friends the ladder has counted."""
+        self.gifts: list[Gift] = []
+
+    @property
+    def key(self) -> bytes:
+        """The Kafka key of everything about this account."""
+        return f"{self.operator}/{self.id}".encode()
+
+    @property
+    def is_open(self) -> bool:
+        """Opened and not closed."""
+        return self.opened and not self.closed
