@@ -2,8 +2,8 @@
 
 These models are the single source: `schemas.wire` compiles its checks from them, `schemas.contract_docs`
 writes `docs/events.md` and the JSON Schema from them. Nothing is coerced, unknown fields are ignored, an
-optional field that is `null` counts as absent. Source of all of it: SPEC section 1; each model names the other
-sections whose rules need its fields.
+optional field that is `null` counts as absent. Source of all of it: SPEC section 1; each model names the
+other sections whose rules need its fields.
 """
 
 from __future__ import annotations

@@ -95,7 +95,6 @@ Instant = Annotated[
     int,
     Spelled(
         right='a time is an RFC 3339 string with an offset such as "2025-09-01T10:00:00+03:00"',
-        characters_max=TEXT_CHARACTERS_MAX,
         convert=parse_instant,
     ),
 ]

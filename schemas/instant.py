@@ -20,29 +20,26 @@ EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 ORDINAL_FIRST: Final = date(YEAR_FIRST, 1, 1).toordinal()
 ORDINAL_LAST: Final = date(YEAR_LAST, 12, 31).toordinal()
 DAY_US: Final = 86_400_000_000
+HOUR_US: Final = 3_600_000_000
 MINUTE_US: Final = 60_000_000
 SECOND_US: Final = 1_000_000
 INSTANT_END_US: Final = (ORDINAL_LAST + 1 - EPOCH_ORDINAL) * DAY_US
 
-INSTANT_PATTERN: Final = (
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"([Tt]([01][0-9]|2[0-3]):([0-5][0-9]))"
-    r"(:([0-5][0-9]|60)(?:\.([0-9]+))?([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?)"
-)
-"""Groups: date, `T` hour and minute (hour, minute), the rest (second, fraction, offset). The offset is
-optional here only so that a naive time can be told from garbage."""
-
-_INSTANT: Final = re.compile(INSTANT_PATTERN).fullmatch
+_INSTANT: Final = re.compile(
+    r"(([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([01][0-9]|2[0-3]))"
+    r":([0-5][0-9]):([0-5][0-9]|60)(?:\.([0-9]+))?(Z|z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
+).fullmatch
+"""Groups: what stands before the minutes (date, hour), minute, second, fraction, offset. The offset is
+optional only so that a naive time can be told from garbage."""
 _DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})").fullmatch
 
-_TAILS_KEPT_MAX: Final = 10_000
-_GREGORIAN_CYCLE_YEARS: Final = 400
+_REMEMBERED_MAX: Final = 50_000
 
-# Pieces of instants seen before, in microseconds. They only spare arithmetic and are bounded: dates by the
-# years allowed, minutes by the day, tails by a limit.
-_day_us: Final[dict[str, int]] = {}
-_minute_us: Final[dict[str, int]] = {}
-_tail_us: Final[dict[str, int]] = {}
+# Pieces of times seen before, in microseconds: they only spare arithmetic, and are forgotten when there are
+# too many.
+_days_us: Final[dict[str, int]] = {}
+_hours_us: Final[dict[str, int]] = {}
+_tails_us: Final[dict[str, int]] = {}
 
 
 def parse_instant(text: str) -> int:
@@ -52,10 +49,11 @@ def parse_instant(text: str) -> int:
     59.999999. Raises `Unreadable`: `naive-time` without an offset, `time-out-of-range` outside the years
     1970 to 2199 (in UTC), `malformed-field` otherwise.
     """
-    try:
-        instant = _day_us[text[:10]] + _minute_us[text[10:16]] + _tail_us[text[16:]]
-    except KeyError:
-        return _parse_carefully(text)
+    hour_us = _hours_us.get(text[:13])
+    tail_us = _tails_us.get(text[13:])
+    if hour_us is None or tail_us is None:
+        return _parse_fraction(text) if text[19:20] == "." else _parse_carefully(text)
+    instant = hour_us + tail_us
     if 0 <= instant < INSTANT_END_US:
         return instant
     raise _out_of_range(text)
@@ -66,62 +64,75 @@ def parse_date(text: str) -> int:
 
     Raises `Unreadable`: `time-out-of-range` outside the years 1970 to 2199, `malformed-field` otherwise.
     """
-    days = _day_us.get(text)
-    if days is None:
-        days = _parse_day(text)
-    ordinal = days // DAY_US + EPOCH_ORDINAL
+    ordinal = _parse_day(text) // DAY_US + EPOCH_ORDINAL
     if ORDINAL_FIRST <= ordinal <= ORDINAL_LAST:
         return ordinal
     raise _out_of_range(text)
 
 
+def _parse_fraction(text: str) -> int:
+    """The instant of a text whose seconds have a fraction; without it, it may be a text seen before."""
+    end = -1 if text[-1] in "Zz" else -6
+    digits = text[20:end]
+    hour_us = _hours_us.get(text[:13])
+    tail_us = _tails_us.get(text[13:19] + text[end:])
+    if hour_us is None or tail_us is None or not (digits.isdecimal() and digits.isascii()):
+        return _parse_carefully(text)
+    instant = hour_us + tail_us + int(digits[:6].ljust(6, "0"))
+    if text[17:19] != "60" and 0 <= instant < INSTANT_END_US:
+        return instant
+    return _parse_carefully(text)
+
+
 def _parse_carefully(text: str) -> int:
-    """The instant of a text whose pieces have not all been seen; remembers its pieces."""
+    """The instant of a text that is new in part; remembers its parts."""
     match = _INSTANT(text)
     if match is None:
         raise Unreadable(
             MALFORMED_FIELD,
             f"{_shown(text)}; a time is RFC 3339 with an offset such as 2025-09-01T10:00:00+03:00",
         )
-    day, minute, hour, minutes, tail, second, fraction, offset = match.groups()
-    day_us = _parse_day(day)
+    head, day, hour, minute, second, fraction, offset = match.groups()
+    hour_us = _parse_day(day) + int(hour) * HOUR_US
     if offset is None:
         raise Unreadable(
             NAIVE_TIME, f"{_shown(text)} has no offset; write one, as in 2025-09-01T10:00:00+03:00"
         )
-    minute_us = (int(hour) * 60 + int(minutes)) * MINUTE_US
-    if second == "60":
-        tail_us = MINUTE_US - 1
-    else:
-        tail_us = int(second) * SECOND_US + int(((fraction or "") + "000000")[:6])
+    tail_us = int(minute) * MINUTE_US + (int(second) * SECOND_US if second != "60" else MINUTE_US - 1)
     if offset not in ("Z", "z"):
-        ahead_us = (int(offset[1:3]) * 60 + int(offset[4:6])) * MINUTE_US
+        ahead_us = int(offset[1:3]) * HOUR_US + int(offset[4:6]) * MINUTE_US
         tail_us += ahead_us if offset[0] == "-" else -ahead_us
-    _minute_us[minute] = minute_us
-    if fraction is None and len(_tail_us) < _TAILS_KEPT_MAX:
-        _tail_us[tail] = tail_us
-    instant = day_us + minute_us + tail_us
-    if 0 <= instant < INSTANT_END_US:
-        return instant
-    raise _out_of_range(text)
+    fraction_us = int(fraction[:6].ljust(6, "0")) if fraction and second != "60" else 0
+    instant = hour_us + tail_us + fraction_us
+    if not 0 <= instant < INSTANT_END_US:
+        raise _out_of_range(text)
+    _remember(_hours_us, head, hour_us)
+    _remember(_tails_us, f":{minute}:{second}{offset}", tail_us)
+    return instant
+
+
+def _remember(pieces_us: dict[str, int], piece: str, us: int) -> None:
+    if len(pieces_us) >= _REMEMBERED_MAX:
+        pieces_us.clear()
+    pieces_us[piece] = us
 
 
 def _parse_day(text: str) -> int:
-    """Microseconds from the epoch to the start of a day, of any year from 0000 to 9999; remembers it when it
-    can be part of an instant or date that is in range."""
+    """Microseconds from the epoch to the start of a day, of any year from 0000 to 9999."""
+    known = _days_us.get(text)
+    if known is not None:
+        return known
     match = _DATE(text)
     if match is not None:
         year, month, day = map(int, match.groups())
-        # `date` has no year 0; the calendar repeats exactly every 400 years.
-        cycles = 0 if year else 1
         try:
-            ordinal = date(year + cycles * _GREGORIAN_CYCLE_YEARS, month, day).toordinal() - cycles * 146_097
+            # `date` has no year 0; 400 has the same calendar and is as far out of range.
+            ordinal = date(year or 400, month, day).toordinal()
         except ValueError:
             pass
         else:
             days = (ordinal - EPOCH_ORDINAL) * DAY_US
-            if YEAR_FIRST - 1 <= year <= YEAR_LAST + 1:
-                _day_us[text] = days
+            _remember(_days_us, text, days)
             return days
     raise Unreadable(MALFORMED_FIELD, f"{_shown(text)}; a date is a day of the calendar such as 2025-09-01")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -26,12 +27,13 @@ from schemas.dead_letter import (
 from schemas.event import Event
 from schemas.instant import parse_instant
 from schemas.topics import TOPIC_OF_TYPE
-from schemas.wire_fields import Reader, compile_check, compile_reader, refusal, told
+from schemas.wire_fields import Reader, compile_check, compile_reader, refusal, spelled, told
 
 __all__ = ["RECORD_BYTES_MAX", "content_hash", "identity_hash", "parse_instant", "read_event"]
 
 RECORD_BYTES_MAX: Final = 1_000_000
 HASH_BYTES: Final = 8
+SOURCES_SEEN_MAX: Final = 1000
 
 _loads: Final = orjson.loads
 _dumps: Final = orjson.dumps
@@ -51,10 +53,14 @@ class _Kind:
 
 
 _KINDS: Final = {type_: _Kind(type_) for type_ in DATA_OF_TYPE}
-_id, _source, _type, _subject, _operator, _time = (
+_id, _source, _type, _subject, _operator = (
     compile_check(Envelope.model_fields[name], name)
-    for name in ("id", "source", "type", "subject", "operator", "time")
+    for name in ("id", "source", "type", "subject", "operator")
 )
+_ATTRIBUTES: Final = ("specversion", "type", "id", "source", "subject", "operator", "time", "data")
+_attributes: Final = itemgetter(*_ATTRIBUTES)
+_TIME_RIGHT: Final = spelled(Envelope.model_fields["time"]).right
+_sources_seen: Final[set[str]] = set()
 
 
 def read_event(
@@ -67,32 +73,42 @@ def read_event(
     and account are empty, and its key is not checked. Raises `Unreadable`, and nothing else, for whatever
     bytes it is given.
     """
-    record = _decode(value)
-    get = record.get
-    if get("specversion") != "1.0":
-        raise Unreadable(NOT_CLOUDEVENT, f'specversion: {told(get("specversion"))}; must be the string "1.0"')
-    type_: str = _type(get("type"))
-    kind = _KINDS.get(type_)
+    if not value or len(value) > RECORD_BYTES_MAX:
+        raise _wrong_size(value)
+    try:
+        record = _loads(value)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(NOT_JSON, f"value: {error}") from None
+    if type(record) is not dict:
+        raise Unreadable(NOT_CLOUDEVENT, f"value: {told(record)}; a CloudEvent is a JSON object")
+    try:
+        version, type_, identifier, source, account, operator, time, data = _attributes(record)
+    except KeyError:
+        version, type_, identifier, source, account, operator, time, data = map(record.get, _ATTRIBUTES)
+    if version != "1.0":
+        raise Unreadable(NOT_CLOUDEVENT, f'specversion: {told(version)}; must be the string "1.0"')
+    kind = _KINDS.get(type_) if type(type_) is str else None
     if kind is None:
-        raise Unreadable(UNKNOWN_TYPE, f"type: {told(type_)}; the types are listed in docs/events.md")
-    identifier: str = _id(get("id"))
-    source: str = _source(get("source"))
+        raise Unreadable(UNKNOWN_TYPE, f"type: {told(_type(type_))}; the types are listed in docs/events.md")
+    identifier = _id(identifier)
+    if type(source) is not str or source not in _sources_seen:
+        source = _new_source(source)
     if kind.is_clock:
         account = operator = ""
     else:
-        account = _subject(get("subject"))
-        operator = _operator(get("operator"))
-        if operator not in operators:
-            known = ", ".join(sorted(operators))
-            raise Unreadable(
-                UNKNOWN_OPERATOR, f"operator: {told(operator)}; those with a programme are: {known}"
-            )
+        account = _subject(account)
+        if type(operator) is not str or operator not in operators:
+            raise _unknown_operator(_operator(operator), operators)
         if key is not None and key != f"{operator}/{account}".encode():
-            raise Unreadable(WRONG_KEY, f"key: {told_key(key)}; the record key is operator/subject")
+            raise Unreadable(WRONG_KEY, f"key: {_told_key(key)}; the record's key is operator/subject")
     if topic is not None and topic != kind.topic:
         raise Unreadable(WRONG_TOPIC, f"topic: {topic}; {type_} is written to {kind.topic}")
-    time: int = _time(get("time"))
-    data: Any = get("data")
+    if type(time) is not str:
+        raise refusal("time", time, _TIME_RIGHT)
+    try:
+        instant = parse_instant(time)
+    except Unreadable as unreadable:
+        raise Unreadable(unreadable.reason, f"time: {unreadable.detail}") from None
     if data is None:
         data = {}
     elif type(data) is not dict:
@@ -103,18 +119,18 @@ def read_event(
         type_,
         source,
         identifier,
-        time,
+        instant,
         kind.read(data),
         identity_hash(source, identifier),
         content_hash(record),
-        value,  # type: ignore[arg-type]
+        value,
     )
 
 
 def identity_hash(source: str, identifier: str) -> int:
     """64-bit hash of an event's identity within its account. Neither part holds control characters, so the
     zero between them cannot be part of one."""
-    return _from_bytes(blake2b(f"{source}\0{identifier}".encode(), digest_size=HASH_BYTES).digest(), "big")
+    return _from_bytes(blake2b(f"{source}\0{identifier}".encode(), digest_size=HASH_BYTES).digest())
 
 
 def content_hash(record: dict[str, Any]) -> int:
@@ -124,24 +140,29 @@ def content_hash(record: dict[str, Any]) -> int:
         canonical = _dumps(record, option=_SORTED)
     except TypeError:
         raise Unreadable(NOT_JSON, "value: nested deeper than 250 levels") from None
-    return _from_bytes(blake2b(canonical, digest_size=HASH_BYTES).digest(), "big")
+    return _from_bytes(blake2b(canonical, digest_size=HASH_BYTES).digest())
 
 
-def _decode(value: bytes | None) -> dict[str, Any]:
-    """The JSON object in a record's value."""
+def _wrong_size(value: bytes | None) -> Unreadable:
     if not value:
-        raise Unreadable(NOT_JSON, "value: empty; a record is a CloudEvent in structured JSON mode")
-    if len(value) > RECORD_BYTES_MAX:
-        raise Unreadable(TOO_LARGE, f"value: {len(value)} bytes; at most {RECORD_BYTES_MAX} are read")
-    try:
-        record = _loads(value)
-    except orjson.JSONDecodeError as error:
-        raise Unreadable(NOT_JSON, f"value: {error}") from None
-    if type(record) is not dict:
-        raise Unreadable(NOT_CLOUDEVENT, f"value: {told(record)}; a CloudEvent is a JSON object")
-    return record
+        return Unreadable(NOT_JSON, "value: empty; a record is a CloudEvent in structured JSON mode")
+    return Unreadable(TOO_LARGE, f"value: {len(value)} bytes; at most {RECORD_BYTES_MAX} are read")
 
 
-def told_key(key: bytes) -> str:
-    """A record key, told in a few words whatever its bytes are."""
+def _new_source(value: Any) -> str:
+    """A source not seen lately, checked; there are few of them, so those seen are checked once."""
+    source: str = _source(value)
+    if len(_sources_seen) >= SOURCES_SEEN_MAX:
+        _sources_seen.clear()
+    _sources_seen.add(source)
+    return source
+
+
+def _unknown_operator(operator: str, operators: Collection[str]) -> Unreadable:
+    known = ", ".join(sorted(operators))
+    return Unreadable(UNKNOWN_OPERATOR, f"operator: {told(operator)}; those with a programme are: {known}")
+
+
+def _told_key(key: bytes) -> str:
+    """A record's key in a few words, whatever its bytes are."""
     return told(key.decode("utf-8", "backslashreplace"))

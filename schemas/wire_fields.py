@@ -16,7 +16,7 @@ from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
 from schemas.contract import Contract, TariffTerms
-from schemas.contract_forms import Spelled
+from schemas.contract_forms import TEXT_CHARACTERS_MAX, Spelled
 from schemas.dead_letter import MALFORMED_FIELD, MISSING_FIELD, Unreadable
 from schemas.event import Tariff
 
@@ -27,29 +27,55 @@ Check = Callable[[Any], Any]
 Reader = Callable[[dict[str, Any]], Any]
 """A decoded JSON object → the fields it holds, converted; raises `Unreadable`."""
 
-REMEMBERED_MAX: Final = 50_000
-"""Spellings a check remembers before it starts afresh; amounts, dates and currencies repeat."""
+REMEMBERED_MAX: Final = 8_000
+REMEMBERED_CHARACTERS_MAX: Final = 32
+"""Values that a field's reader remembers as checked before it starts afresh, and how long they may be:
+amounts, dates, services and numbers of months repeat."""
 
 SHOWN_CHARACTERS_MAX: Final = 60
 
 
+class _Field:
+    """A field as its reader sees it: how to check it, and the values that were found right lately."""
+
+    __slots__ = ("check", "default", "name", "remembered", "required")
+
+    def __init__(self, name: str, field: FieldInfo, path: str) -> None:
+        self.name: Final = name
+        self.check: Final = compile_check(field, f"{path}.{name}")
+        self.required: Final = field.is_required()
+        self.default: Final[Any] = field.default
+        self.remembered: Final[dict[str | int, Any]] = {}
+
+    def learn(self, value: str | int) -> Any:
+        """Checks a value and remembers what it becomes."""
+        converted = self.check(value)
+        if isinstance(value, int) or len(value) <= REMEMBERED_CHARACTERS_MAX:
+            if len(self.remembered) >= REMEMBERED_MAX:
+                self.remembered.clear()
+            self.remembered[value] = converted
+        return converted
+
+
 def compile_reader(model: type[Contract], path: str) -> Reader:
     """The reader of a model's fields; `path` is what stands before their names in error details."""
-    fields = tuple(
-        (name, compile_check(field, f"{path}.{name}"), field.is_required(), field.default)
-        for name, field in model.model_fields.items()
-    )
+    fields = tuple(_Field(name, field, path) for name, field in model.model_fields.items())
+    lean = tuple((field.name, field.remembered.get, field) for field in fields)
     rules = model.REQUIRED_WHEN
 
     def read(given: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         get = given.get
-        for name, check, required, default in fields:
+        for name, recall, field in lean:
             value = get(name)
-            if value is not None or required:
-                found[name] = check(value)
-            elif default is not None:
-                found[name] = default
+            # Only these two types: `True` and `1.0` would find what was remembered for `1`.
+            if type_of(value) is str or type_of(value) is int:
+                converted = recall(value)
+                found[name] = field.learn(value) if converted is None else converted
+            elif value is not None or field.required:
+                found[name] = field.check(value)
+            elif field.default is not None:
+                found[name] = field.default
         return found
 
     def read_with_rules(given: dict[str, Any]) -> dict[str, Any]:
@@ -104,6 +130,11 @@ def told(value: object) -> str:
     return "null"
 
 
+def spelled(field: FieldInfo) -> Spelled:
+    """The form of a field that is a spelled string. Raises `StopIteration` for any other field."""
+    return next(marker for marker in _declared(field)[1] if isinstance(marker, Spelled))
+
+
 def _declared(field: FieldInfo) -> tuple[Any, tuple[Any, ...]]:
     """A field's plain type and markers, without what makes it optional."""
     annotation: Any = field.annotation
@@ -138,7 +169,7 @@ def _text(form: Spelled, path: str) -> Check:
 
 def _matching(form: Spelled, path: str) -> Check:
     right, matches = form.right, _matcher(form)
-    characters_max = form.characters_max or REMEMBERED_MAX
+    characters_max = form.characters_max or TEXT_CHARACTERS_MAX
     # Printable means no control character, so for a form that only forbids those the pattern can be spared.
     printable_will_do = matches("Printable, and любой") is not None
 
@@ -156,24 +187,16 @@ def _matching(form: Spelled, path: str) -> Check:
 def _converted(form: Spelled, convert: Callable[[str], object], path: str) -> Check:
     right, matches = form.right, _matcher(form)
     characters_max = form.characters_max
-    remembered: dict[str, object] = {}
 
     def check(value: Any) -> object:
         if type_of(value) is not str:
             raise refusal(path, value, right)
-        known = remembered.get(value)
-        if known is not None:
-            return known
         if not matches(value) or (characters_max is not None and len(value) > characters_max):
             raise refusal(path, value, right)
         try:
-            converted = convert(value)
+            return convert(value)
         except Unreadable as unreadable:
             raise Unreadable(unreadable.reason, f"{path}: {unreadable.detail}") from None
-        if len(remembered) >= REMEMBERED_MAX:
-            remembered.clear()
-        remembered[value] = converted
-        return converted
 
     return check
 
