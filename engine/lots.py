@@ -42,6 +42,10 @@ def add(row: Account, lot: Lot) -> None:
     lot.points -= settled
     if lot.points == 0:
         return
+    for other in row.lots:
+        if other.id == lot.id:  # part of it is still here: what was given away comes back to it
+            other.points += lot.points
+            return
     rank = lot.expires_on or _FAR
     place = len(row.lots)
     while place > 0 and (row.lots[place - 1].expires_on or _FAR) > rank:
@@ -139,16 +143,14 @@ def expire_due(turn: Turn) -> None:
 
 def warn_due(turn: Turn) -> None:
     """Warn about the lots that expire a set number of days from now, one outcome per expiry day."""
-    book, row = turn.book, turn.row
+    book = turn.book
     expiring: dict[int, int] = {}
-    for lot in row.lots:
+    for lot in turn.row.lots:
         if not lot.expires_on:
             continue
         for days in book.warning_days(lot.expires_on):
             if lot.expires_on - days == turn.day:
                 expiring[lot.expires_on] = expiring.get(lot.expires_on, 0) + lot.points
-    if turn.time != book.zone.midnight(turn.day):
-        return
     for end, points in expiring.items():
         turn.emit(
             "points.expiring",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Final
 
 import orjson
@@ -60,10 +59,14 @@ class Rulebook:
             or (self.levels and self.levels.converted_rule)
             or (self.referral and (self.referral.advocate.ladder or self.referral.friend))
         )
-        self.bills: Final = programme.levels is not None or any(
-            p.trigger == "payment" for p in self.discounts
+        self.payment_service: Final = _payment_service(programme)
+        """Payments for this service count: for billing dates, promotions and referrals; "*": for any."""
+        self.counts_payments: Final = (
+            programme.levels is not None
+            or any(p.trigger == "payment" for p in self.discounts)
+            or (programme.referral is not None and programme.referral.completes == "conversion")
         )
-        """Whether the programme has billing dates."""
+        """Whether payments are remembered at all."""
 
     def _rates(self) -> dict[tuple[str, str], Rate]:
         if self.programme.accrual is None:
@@ -103,6 +106,14 @@ class Rulebooks:
         return books[0]
 
 
+def _payment_service(programme: Programme) -> str:
+    if programme.levels is not None:
+        return programme.levels.payment_service
+    if programme.referral is not None and programme.referral.conversion_service is not None:
+        return programme.referral.conversion_service
+    return "*"
+
+
 def revision_of(programme: Programme) -> str:
     """Hash of a programme definition: 16 hexadecimal digits, the same for the same content."""
     content = orjson.dumps(programme.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
@@ -126,11 +137,3 @@ def matches(tariff: Tariff | None, allowed: Iterable[TariffMatch]) -> bool:
         ):
             return True
     return False
-
-
-def money_text(amount: Decimal) -> str:
-    """Money as outcomes show it: two decimals, plain notation, half a cent up."""
-    cents, rest = divmod(amount * 100, 1)
-    if rest >= Decimal("0.5"):
-        cents += 1
-    return f"{cents / 100:.2f}"

@@ -58,7 +58,3 @@ class Turn:
         """Send a step to another account; it is applied there, by its own handler."""
         row = self.row
         self.links.append(Link(kind, operator, account, row.operator, row.id, self.cause, data))
-
-    def is_future(self, moment: int) -> bool:
-        """Whether a moment lies after all that this account has seen, this cause included."""
-        return moment > self.row.clock and moment > self.time

@@ -107,6 +107,12 @@ class Programme(BaseModel):
             raise ValueError("tenure counts from an activation: membership.starts_with must be service.activated")
         if self.write_off is not None and self.write_off.unless_goal and self.goals is None:
             raise ValueError("write_off.unless_goal needs a `goals` section")
+        service = self.referral.conversion_service if self.referral is not None else None
+        if self.levels is not None and service not in (None, self.levels.payment_service):
+            raise ValueError(
+                f"referral.conversion_service is {service!r}, levels.payment_service "
+                f"{self.levels.payment_service!r}: one service is wanted"
+            )
         return self
 
 

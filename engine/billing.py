@@ -1,0 +1,259 @@
+"""Billing dates, the payments that count for them, and the level they raise (SPEC 2.1, loyalty).
+
+Billing dates are numbered from 0, the first one strictly after the activation day. A payment covers a run
+of them; when a date is due it is judged by what covers it. The judged dates are kept as `LevelStep`s, so
+that a payment that arrives late, or is refunded, puts right exactly what it changes.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from engine import lots
+from engine.calendar import day_in, month_of
+from engine.discounts import covering
+from engine.membership import in_segment, participates
+from engine.money import exact_product
+from engine.rulebook import Rulebook
+from engine.turn import Turn
+from schemas.account import BILLING, SET, Account, LevelStep, Payment
+from schemas.programme_parts import Levels
+
+NOT_YET: Final = -1
+_HUNDRED: Final = Decimal(100)
+
+
+def start(row: Account, day: int, billing_day: int) -> None:
+    """Start billing at the first activation: payments made before it count from the first billing date on."""
+    row.billing_day = billing_day
+    row.billing_month = month_of(day)
+    if day_in(row.billing_month, billing_day) <= day:
+        row.billing_month += 1
+    row.billing_next = 0
+    for payment in row.payments:
+        payment.first = 0
+
+
+def date_of(row: Account, index: int) -> int:
+    """The day of billing date number `index`, from the original anchor, clamped to the month's end."""
+    return day_in(row.billing_month + index, row.billing_day)
+
+
+def next_index(row: Account, day: int) -> int:
+    """Number of the first billing date strictly after `day`."""
+    index = max(month_of(day) - row.billing_month, 0)
+    if date_of(row, index) <= day:
+        index += 1
+    return index
+
+
+def is_covered(row: Account, index: int) -> bool:
+    """Whether a payment counts for this billing date."""
+    return any(payment.first <= index < payment.first + payment.months for payment in row.payments)
+
+
+def pay(turn: Turn, key: int, months: int) -> Payment:
+    """Record a payment, and put right what it would have changed had it come in time."""
+    row, levels = turn.row, turn.book.levels
+    first = NOT_YET if row.billing_day == 0 else next_index(row, turn.day)
+    if first != NOT_YET and levels is not None and levels.same_period == "next":
+        while is_covered(row, first):
+            first += 1
+    payment = Payment(key, first, months, turn.day)
+    row.payments.append(payment)
+    row.paid_count += 1
+    if levels is not None and first != NOT_YET:
+        oldest = row.billing_next - levels.history_months
+        if oldest > 0:
+            row.payments = [p for p in row.payments if p.first + p.months > oldest]
+        if first < row.billing_next:
+            _put_right_late(turn, levels, payment)
+    return payment
+
+
+def refund(turn: Turn, key: int) -> Payment | None:
+    """Take a payment out of account; returns it if it was known."""
+    row, levels = turn.row, turn.book.levels
+    payment = _find(row, key)
+    if payment is None:
+        row.refunded[key] = turn.time
+        return None
+    row.payments.remove(payment)
+    row.paid_count -= 1
+    if levels is None or payment.first == NOT_YET:
+        return payment
+    reversed_points = 0
+    touched: list[LevelStep] = []
+    for step in row.steps:
+        if (
+            step.kind == BILLING
+            and step.paid
+            and not step.bought
+            and payment.first <= step.index < payment.first + payment.months
+            and not is_covered(row, step.index)
+        ):
+            step.paid = False
+            touched.append(step)
+            reversed_points += step.credited
+    if touched:
+        _set_level(turn, levels, _replay(row, levels), "payment-refunded")
+        taken = lots.reverse(turn, levels.rule, reversed_points, "payment-refunded")
+        for step in touched:
+            part = min(step.credited, taken)
+            step.credited -= part
+            taken -= part
+    return payment
+
+
+def _find(row: Account, key: int) -> Payment | None:
+    for payment in row.payments:
+        if payment.key == key:
+            return payment
+    for payment in row.payments:  # another source sends the refund: the id alone must do
+        if payment.key & 0xFFFFFFFF == key & 0xFFFFFFFF:
+            return payment
+    return None
+
+
+def forget_refunds(row: Account, horizon: int) -> None:
+    """Forget refunds of payments that never came, once they are older than `horizon`."""
+    row.refunded = {key: time for key, time in row.refunded.items() if time >= horizon}
+
+
+def judge_due(turn: Turn) -> None:
+    """Judge the billing dates that are due at this moment."""
+    row = turn.row
+    while row.billing_day and turn.book.zone.midnight(date_of(row, row.billing_next)) <= turn.time:
+        index = row.billing_next
+        row.billing_next += 1
+        levels = turn.book.levels
+        if levels is not None and takes_part(turn.book, row):
+            _judge(turn, levels, index)
+
+
+def takes_part(book: Rulebook, row: Account) -> bool:
+    """Whether the account earns a level: in the segment, a participant, on a monthly tariff, open."""
+    return (
+        not row.closed
+        and in_segment(book, row)
+        and participates(book, row)
+        and row.tariff is not None
+        and row.tariff.monthly_price is not None
+    )
+
+
+def _judge(turn: Turn, levels: Levels, index: int) -> None:
+    row = turn.row
+    bought = any(
+        discount.first_day == turn.day
+        and discount.rule in turn.book.fee_rewards
+        and turn.book.fee_rewards[discount.rule].counts_as_paid
+        for discount in row.discounts
+    )
+    # The n-th month of use starts on billing date number n - 2, the first month on the activation.
+    month_of_use = index - row.level_months_base + 2
+    assert row.tariff is not None, "takes_part has tested the tariff"
+    step = LevelStep(
+        BILLING,
+        turn.day,
+        index,
+        paid=bought or is_covered(row, index),
+        bought=bought,
+        blocked=row.blocks != 0,
+        accrues=month_of_use >= levels.accrues_from_month
+        and covering(row, levels.paused_by_group, turn.day) is None,
+        price=row.tariff.monthly_price,
+    )
+    before = row.level
+    row.steps.append(step)
+    _set_level(turn, levels, _after(step, before, levels), "on-time-payment" if step.paid else "missed-payment")
+    step.credited = _points(step, before, row.level, levels)
+    lots.credit(turn, levels.rule, step.credited, "billing-day")
+    if not step.paid and levels.months_counted_from == "reset":
+        row.level_months_base = index + 1
+    _shorten(row, levels)
+
+
+def _after(step: LevelStep, level: int, levels: Levels) -> int:
+    """The level after a step that found it at `level`."""
+    if step.kind == SET:
+        return step.level
+    if not step.paid:
+        return 0
+    return level if step.blocked else min(level + 1, levels.maximum)
+
+
+def _points(step: LevelStep, before: int, after: int, levels: Levels) -> int:
+    """The points that a billing date credits."""
+    if not (step.accrues and step.paid) or step.blocked or step.price is None:
+        return 0
+    level = after if levels.level_used == "after" else before
+    return int(exact_product(step.price, levels.percent_per_level * level) // _HUNDRED)
+
+
+def _replay(row: Account, levels: Levels) -> int:
+    level = row.level_base
+    for step in row.steps:
+        level = _after(step, level, levels)
+    return level
+
+
+def _put_right_late(turn: Turn, levels: Levels, payment: Payment) -> None:
+    row = turn.row
+    today = turn.book.zone.day(max(row.clock, turn.time))
+    first = -1
+    for step in row.steps:
+        if (
+            step.kind == BILLING
+            and not step.paid
+            and payment.first <= step.index < payment.first + payment.months
+            and today - step.day <= levels.late_arrival_days
+        ):
+            step.paid = True
+            first = step.index if first < 0 else first
+    if first < 0:
+        return
+    level = row.level_base
+    missing = 0
+    for step in row.steps:
+        before, level = level, _after(step, level, levels)
+        if step.kind == BILLING and step.index >= first:
+            points = _points(step, before, level, levels)
+            if points > step.credited:
+                missing += points - step.credited
+                step.credited = points
+    _set_level(turn, levels, level, "late-arrival")
+    lots.credit(turn, levels.rule, missing, "late-arrival")
+
+
+def put_level(turn: Turn, level: int, reason: str) -> None:
+    """Put the level to a value at once: a block, a conversion, the end of the account."""
+    row, levels = turn.row, turn.book.levels
+    if levels is None or (level == row.level and not row.steps):
+        return
+    row.steps.append(LevelStep(SET, turn.day, level=level))
+    if level == 0 and levels.months_counted_from == "reset":
+        row.level_months_base = row.billing_next
+    _set_level(turn, levels, level, reason)
+    _shorten(row, levels)
+
+
+def _set_level(turn: Turn, levels: Levels, level: int, reason: str) -> None:
+    row = turn.row
+    if level == row.level:
+        return
+    before, row.level = row.level, level
+    turn.emit("level.changed", levels.rule, reason, {"from": before, "to": level})
+
+
+def _shorten(row: Account, levels: Levels) -> None:
+    while len(row.steps) > levels.history_months:
+        row.level_base = _after(row.steps.pop(0), row.level_base, levels)
+
+
+def next_due(book: Rulebook, row: Account) -> list[int]:
+    """The next billing date."""
+    if book.levels is None or row.billing_day == 0:
+        return []
+    return [book.zone.midnight(date_of(row, row.billing_next))]

@@ -1,0 +1,180 @@
+"""The one place that branches: an event, a link or a due moment meets an account row, and this follows.
+
+Everything here is a pure function of the row and what it is given: no I/O, clock, randomness or
+environment. The row is changed in place; whoever calls keeps it only if what follows is kept too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from engine import accrual, billing, due, lifecycle, referral, requests, rewards, transfer
+from engine.calendar import DAY
+from engine.codes import ReferralCodes
+from engine.rulebook import Rulebook, Rulebooks
+from engine.turn import Turn
+from schemas.account import Account
+from schemas.dead_letter import IDENTITY_CONFLICT, MALFORMED_FIELD, TOO_OLD, Unreadable
+from schemas.event import Event
+from schemas.link import OFFER, RETURN, Link
+from schemas.outcome import Cause
+from schemas.programme import Programme
+
+HORIZON_DAYS: Final = 45
+_HORIZON: Final = HORIZON_DAYS * DAY
+# Forgotten identities are swept out when this many are remembered, and at every doubling.
+_SWEEP_AT: Final = 8
+
+_HANDLERS: Final[dict[str, Callable[[Turn, Event], None]]] = {
+    "account.opened": lifecycle.open_account,
+    "service.activated": lifecycle.activate,
+    "service.blocked": lifecycle.block,
+    "service.unblocked": lifecycle.unblock,
+    "owner.changed": lambda turn, _: lifecycle.change_owner(turn),
+    "account.closed": lambda turn, _: lifecycle.close(turn),
+    "line.linked": lambda turn, event: None,
+    "legacy-discount.converted": lifecycle.convert_discount,
+    "tariff.changed": lifecycle.change_tariff,
+    "payment.received": lifecycle.pay,
+    "payment.refunded": lifecycle.refund,
+}
+
+
+class Engine:
+    """All programmes and the key of the referral codes; decides, and remembers nothing."""
+
+    def __init__(self, programmes: Iterable[Programme], code_key: bytes) -> None:
+        self.books: Final = Rulebooks(programmes)
+        self.codes: Final = ReferralCodes(code_key)
+
+    def due(self, row: Account, until: int) -> list[Turn]:
+        """Let every due moment of the row up to and including `until` act."""
+        turns: list[Turn] = []
+        while row.next_due <= until:
+            turns.append(self.act(row))
+        return turns
+
+    def act(self, row: Account) -> Turn:
+        """Let the next due moment of the row act."""
+        turn = due.act(self.books.at(row.operator, row.next_due), row)
+        self._look_ahead(row)
+        return turn
+
+    def refuse(self, row: Account, event: Event) -> bool:
+        """Test an event against what the row remembers: True for a duplicate, which changes nothing.
+
+        :raises Unreadable: too old, the identity of another event, or not what the programme takes.
+        """
+        if event.time < row.clock - _HORIZON:
+            book = self.books.at(row.operator, event.time)
+            raise Unreadable(
+                TOO_OLD,
+                f"time: {book.zone.text(event.time)} is more than {HORIZON_DAYS} days older than the account's "
+                f"clock, {book.zone.text(row.clock)}",
+            )
+        known = row.seen.get(event.identity)
+        if known is not None and known[1] >= row.clock - _HORIZON:
+            if known[0] != event.content:
+                raise Unreadable(
+                    IDENTITY_CONFLICT,
+                    "id: an event of this source and id was applied before with other content; a new fact needs a new id",
+                )
+            return True
+        self._check(event)
+        return False
+
+    def apply(self, row: Account, event: Event) -> list[Turn]:
+        """Apply an event that `refuse` has let through: what was due before it acts first.
+
+        Due moments that the event creates in the past act at once, after it.
+        """
+        turns = self.due(row, event.time) if row.next_due <= event.time else []
+        book = self.books.at(row.operator, event.time)
+        turn = Turn(book, row, Cause(row.operator, row.id, event.source, event.id, event.time))
+        self._remember(row, event.identity, event.content, event.time)
+        self._handle(turn, event)
+        return self._finish(row, turn, turns)
+
+    def apply_link(self, row: Account, link: Link) -> list[Turn]:
+        """Apply a step that another account sent; one that was applied before changes nothing."""
+        identity = link.identity
+        if identity in row.seen:
+            return []
+        turns = self.due(row, link.cause.time) if row.next_due <= link.cause.time else []
+        turn = Turn(self.books.at(row.operator, link.cause.time), row, link.cause)
+        self._remember(row, identity, 0, max(link.cause.time, row.clock))
+        if link.kind == OFFER:
+            transfer.receive(turn, link)
+        elif link.kind == RETURN:
+            transfer.take_back(turn, link)
+        else:
+            referral.STEPS[link.kind](turn, link)
+        return self._finish(row, turn, turns)
+
+    def _finish(self, row: Account, turn: Turn, turns: list[Turn]) -> list[Turn]:
+        turns.append(turn)
+        row.clock = max(row.clock, turn.time)
+        self._look_ahead(row)
+        if row.next_due <= row.clock:
+            turns += self.due(row, row.clock)
+        return turns
+
+    def _look_ahead(self, row: Account) -> None:
+        row.next_due = due.next_moment(self.books.at(row.operator, row.clock), row)
+
+    def _handle(self, turn: Turn, event: Event) -> None:
+        if event.type in requests.TYPES:
+            requests.handle(turn, event)
+        elif event.type == "referral.code-registered":
+            referral.register(turn, event, self.codes)
+        elif not turn.row.closed:
+            handler = _HANDLERS.get(event.type)
+            if handler is not None:
+                handler(turn, event)
+            elif turn.book.accrual is not None:
+                _spend(turn, event, turn.book.accrual)
+
+    def _check(self, event: Event) -> None:
+        """Refuse as a record what only the operator's programme can tell.
+
+        :raises Unreadable: with the field and what would be right.
+        """
+        if event.type == "points.redeem-requested":
+            rewards.check(self.books.at(event.operator, event.time), event)
+        elif event.type == "legacy-discount.converted":
+            levels = self.books.at(event.operator, event.time).levels
+            if levels is not None and event.data["percent"] > levels.maximum:
+                raise Unreadable(
+                    MALFORMED_FIELD,
+                    f"data.percent: {event.data['percent']}; it becomes the level, 1 to {levels.maximum}",
+                )
+
+    def _remember(self, row: Account, identity: int, content: int, time: int) -> None:
+        seen = row.seen
+        seen[identity] = (content, time)
+        if len(seen) >= _SWEEP_AT and len(seen) & (len(seen) - 1) == 0:
+            horizon = max(row.clock, time) - _HORIZON
+            row.seen = {id: known for id, known in seen.items() if known[1] >= horizon}
+            billing.forget_refunds(row, horizon)
+
+
+def _spend(turn: Turn, event: Event, rules: accrual.Accrual) -> None:
+    data = event.data
+    match event.type:
+        case "charge.posted":
+            accrual.earn(turn, rules, "charge", data["category"], data["amount"])
+        case "purchase.completed":
+            accrual.purchase(turn, rules, event)
+        case "purchase.confirmed":
+            accrual.confirm(turn, rules, data["purchase"])
+        case "purchase.returned":
+            accrual.give_back(turn, rules, data["purchase"])
+
+
+def blank(row: Account) -> bool:
+    """Whether a row holds nothing that must be kept: it was only asked, by a link to an unknown account."""
+    return not (row.opened or row.closed or row.seen)
+
+
+__all__ = ["Engine", "Rulebook", "blank"]

@@ -1,0 +1,22 @@
+"""Entitlements of an account: granted, granted again with other terms, ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.turn import Turn
+
+
+def grant(turn: Turn, name: str, terms: dict[str, Any], reason: str) -> None:
+    """Grant an entitlement; one that the account has on the same terms is no outcome."""
+    if turn.row.entitlements.get(name) == terms:
+        return
+    turn.row.entitlements[name] = dict(terms)
+    turn.emit("entitlement.granted", name, reason, {"entitlement": name, **terms})
+
+
+def end(turn: Turn, name: str, reason: str) -> None:
+    """End an entitlement, if the account has it."""
+    terms = turn.row.entitlements.pop(name, None)
+    if terms is not None:
+        turn.emit("entitlement.ended", name, reason, {"entitlement": name, **terms})

@@ -1,0 +1,27 @@
+"""Who takes part in an operator's programme."""
+
+from __future__ import annotations
+
+from engine.rulebook import Rulebook
+from schemas.account import Account
+
+
+def in_segment(book: Rulebook, row: Account) -> bool:
+    """Whether the account is of the segment that the programme is for."""
+    return book.membership.segment is None or row.segment == book.membership.segment
+
+
+def participates(book: Rulebook, row: Account) -> bool:
+    """Whether the account is enrolled and has not opted out; its segment is another question."""
+    if book.membership.opt_out and not row.participant:
+        return False
+    if book.membership.starts_with == "account.opened":
+        return row.opened
+    if row.enrolled_day == 0:
+        return False
+    return book.activated_before is None or row.enrolled_day < book.activated_before
+
+
+def is_member(book: Rulebook, row: Account) -> bool:
+    """Whether the account is open, of the right segment, and takes part."""
+    return row.is_open and in_segment(book, row) and participates(book, row)
