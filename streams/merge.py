@@ -1,0 +1,148 @@
+"""The buffers of one task, merged by time. Pure: no Kafka, no clock of its own.
+
+One account's records come on several topics and their order matters. Among the records at the head of each
+topic's buffer the one with the smallest timestamp is next; at equal timestamps the topic named first wins
+(the clock). A record is never moved before one that precedes it in its own topic: late is late.
+
+A topic that is behind its known stable end holds the others back, because its next record may be earlier than
+theirs. A topic that is caught up does not, but for an idle wait (0 by default) that gives its producers time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from operator import attrgetter
+from typing import Final
+
+from streams.task import Record
+
+_TIMESTAMP: Final = attrgetter("timestamp")
+
+
+class _Topic:
+    """The buffer of one topic: records in offset order, and how far the topic has been read."""
+
+    __slots__ = ("behind", "records")
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.behind = True
+
+
+class TaskBuffers:
+    """What has been fetched for one task and not yet handed on.
+
+    `topics` are in order of precedence at equal timestamps. `records_max` bounds a batch and, per topic, how
+    much is fetched ahead. `idle_ms_max` is how long buffered records wait for topics that are caught up,
+    `linger_ms_max` how long a batch that is not full waits for more of any topic.
+    """
+
+    def __init__(
+        self, topics: Sequence[str], *, records_max: int, idle_ms_max: float = 0, linger_ms_max: float = 0
+    ) -> None:
+        if records_max < 1:
+            raise ValueError(f"records_max must be at least 1, not {records_max}")
+        self._topics: Final = {topic: _Topic() for topic in topics}
+        self._order: Final = tuple(self._topics.values())
+        self._records_max: Final = records_max
+        self._idle_ms_max: Final = idle_ms_max
+        self._linger_ms_max: Final = linger_ms_max
+        self._filled_since_ms: float | None = None
+
+    def __len__(self) -> int:
+        return sum(len(topic.records) for topic in self._order)
+
+    def add(self, topic: str, records: Sequence[Record]) -> None:
+        """Take in records of `topic` that follow those it already has."""
+        self._topics[topic].records.extend(records)
+
+    def progress(self, topic: str, position: int | None, stable_end: int | None) -> None:
+        """Note how far `topic` has been read: the next offset to read, and its known stable end.
+
+        While either is unknown the topic counts as behind.
+        """
+        self._topics[topic].behind = position is None or stable_end is None or position < stable_end
+
+    def wants(self, topic: str) -> bool:
+        """Whether more of `topic` should be fetched: not while it is a whole batch ahead."""
+        return len(self._topics[topic].records) < self._records_max
+
+    def take(self, now_ms: float) -> list[Record]:
+        """The next batch in order, or nothing while a topic that is behind could still be earlier.
+
+        `now_ms` is any monotonic clock in milliseconds; it only serves the waits.
+        """
+        filled = [topic for topic in self._order if topic.records]
+        if not filled:
+            return []
+        if self._filled_since_ms is None:
+            self._filled_since_ms = now_ms
+        if any(topic.behind and not topic.records for topic in self._order):
+            return []
+        if now_ms - self._filled_since_ms < self._wait_ms(len(filled)):
+            return []
+        if len(filled) == 1:
+            batch = _take_first(filled[0].records, self._records_max)
+        else:
+            batch = self._merge(filled)
+        if not any(topic.records for topic in self._order):
+            # What is left over has waited already; only what comes to empty buffers waits anew.
+            self._filled_since_ms = None
+        return batch
+
+    def wait_ms_left(self, now_ms: float) -> float | None:
+        """How long until a wait is over and `take` should be asked again; None if there is none."""
+        filled = sum(1 for topic in self._order if topic.records)
+        if self._filled_since_ms is None or not filled:
+            return None
+        left = self._filled_since_ms + self._wait_ms(filled) - now_ms
+        return left if left > 0 else None
+
+    def clear(self) -> None:
+        """Forget everything: after a rebalance the records are fetched again from the committed offsets."""
+        for topic in self._order:
+            topic.records = []
+            topic.behind = True
+        self._filled_since_ms = None
+
+    def _wait_ms(self, filled: int) -> float:
+        idle = self._idle_ms_max if filled < len(self._order) else 0
+        linger = self._linger_ms_max if len(self) < self._records_max else 0
+        return max(idle, linger)
+
+    def _merge(self, filled: Sequence[_Topic]) -> list[Record]:
+        # Taking the smallest head again and again is a stable sort by the running maximum of each topic:
+        # a late record becomes due together with its predecessor. Sorting does it in C.
+        pool: list[Record] = []
+        starts: list[int] = []
+        keys: list[list[int]] = []
+        for topic in filled:
+            starts.append(len(pool))
+            head = topic.records[: self._records_max]
+            pool += head
+            keys.append(list(accumulate(map(_TIMESTAMP, head), max)))
+        flat = [key for topic_keys in keys for key in topic_keys]
+        order = sorted(range(len(pool)), key=flat.__getitem__)
+        end = min(self._records_max, len(order))
+        for topic, start, topic_keys in zip(filled, starts, keys, strict=True):
+            if topic.behind and len(topic_keys) == len(topic.records):
+                # After its last buffered record nothing is known of this topic's next one.
+                end = min(end, order.index(start + len(topic_keys) - 1) + 1)
+        last = order[end - 1]
+        for topic, start, topic_keys in zip(filled, starts, keys, strict=True):
+            if start <= last < start + len(topic_keys):
+                taken = last - start + 1
+            elif start < last:
+                taken = bisect_right(topic_keys, flat[last])
+            else:
+                taken = bisect_left(topic_keys, flat[last])
+            del topic.records[:taken]
+        return [pool[index] for index in order[:end]]
+
+
+def _take_first(records: list[Record], count: int) -> list[Record]:
+    taken = records[:count]
+    del records[:count]
+    return taken

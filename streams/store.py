@@ -1,0 +1,80 @@
+"""Where the rows of one task live between transactions.
+
+A store is written only after the Kafka transaction has committed, and rows and changelog position are written
+in one step: it may lag behind the changelog, never run ahead of it. What it lacks, recovery reads again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+
+class Store(Protocol):
+    """The rows of one task, key → encoded account row."""
+
+    @property
+    def offset(self) -> int | None:
+        """The changelog offset from which recovery must read on; None for a store that never saw one."""
+        ...
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row of `key`, or None."""
+        ...
+
+    def put_many(self, rows: Mapping[bytes, bytes | None], offset: int | None) -> None:
+        """Write rows (None deletes) and the changelog offset to read on from, in one step.
+
+        `offset` None leaves the known offset as it is.
+        """
+        ...
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        """All rows, in no particular order."""
+        ...
+
+    def close(self) -> None:
+        """Give up what the store holds open; the task has gone to another worker."""
+        ...
+
+
+class MemoryStore:
+    """Rows in a dict: recovered from the changelog at each start."""
+
+    __slots__ = ("_offset", "_rows")
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, bytes] = {}
+        self._offset: int | None = None
+
+    @property
+    def offset(self) -> int | None:
+        """The changelog offset from which recovery must read on."""
+        return self._offset
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row of `key`, or None."""
+        return self._rows.get(key)
+
+    def put_many(self, rows: Mapping[bytes, bytes | None], offset: int | None) -> None:
+        """Write rows (None deletes) and the changelog offset to read on from."""
+        kept = self._rows
+        for key, row in rows.items():
+            if row is None:
+                kept.pop(key, None)
+            else:
+                kept[key] = row
+        if offset is not None:
+            self._offset = offset
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        """All rows, in the order they were first written."""
+        return self._rows.items()
+
+    def close(self) -> None:
+        """Let the rows go."""
+        self._rows = {}
+        self._offset = None

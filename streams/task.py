@@ -1,0 +1,92 @@
+"""What the stream asks of the code that decides.
+
+A task is partition number p of all task topics together. The stream hands it records in order and publishes
+what it answers; it knows nothing of events, programmes or accounts. These are protocols, so that `agents.fold`
+(and a toy in a test) can fit without an import in this direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from streams.store import Store
+
+
+class Record(Protocol):
+    """One record as it was read: `timestamp` is in milliseconds since the epoch."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class Produce(Protocol):
+    """One record to be written, to the task's own partition number unless it goes to the link topic."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def timestamp(self) -> int: ...
+
+
+class FoldResult(Protocol):
+    """What some records caused.
+
+    `consumed` records (at least one) are completely worked off, the rest must be given again; a step that
+    works off none is allowed when it still makes progress (a clock record that touches very many rows).
+    `rows` is one encoded row per touched account.
+    """
+
+    @property
+    def consumed(self) -> int: ...
+    @property
+    def produce(self) -> Sequence[Produce]: ...
+    @property
+    def rows(self) -> Mapping[bytes, bytes]: ...
+
+
+class TaskState(Protocol):
+    """The state of one task between two transactions."""
+
+    def fold(self, records: Sequence[Record]) -> FoldResult:
+        """Compute in memory what the records cause. Raises only on a bug."""
+        ...
+
+    def committed(self) -> None:
+        """The transaction of the last fold has committed, and the store has its rows."""
+        ...
+
+
+class TaskFactory(Protocol):
+    """Makes the state of one task on top of its recovered store."""
+
+    def __call__(self, partition: int, store: Store) -> TaskState: ...
+
+
+class Batch:
+    """One unit of work, of atomicity and of commit: merged records of task `partition`.
+
+    `generation` is the consumer group generation the records were fetched in. A batch of an older
+    generation is not worked off: its records are fetched again by whoever owns the task now.
+    """
+
+    __slots__ = ("generation", "partition", "records")
+
+    def __init__(self, partition: int, records: Sequence[Record], generation: int) -> None:
+        self.partition = partition
+        self.records = records
+        self.generation = generation
