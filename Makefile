@@ -1,0 +1,68 @@
+# Everything a newcomer needs: Python 3.11 or newer and make. `make help` lists the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CODE := schemas engine agents streams loyalty tests
+
+# Looked for only when an environment must be built. Choose another one with `make PYTHON=/path/to/python`.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& { echo "$$python"; break; }; done)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo demo-telco test check format hooks clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+install: $(READY) ## build the environment in .venv (the others do it by themselves)
+
+# Again whenever a requirement changes. Silent but for its first line, unless it fails.
+$(READY): pyproject.toml constraints.txt
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then \
+		echo "make: Python 3.11 or newer is needed; install it, or name it: make PYTHON=/path/to/python3.11" >&2; \
+		exit 2; \
+	fi; \
+	echo "Installing into $(VENV) (only when requirements change; a minute or so) ..."; \
+	mkdir -p $(VENV); log=$(VENV)/install.log; \
+	if ! "$$python" -m venv $(VENV) >"$$log" 2>&1; then \
+		tail -n 5 "$$log" >&2; \
+		echo "make: $$python cannot make a virtual environment; on Debian and Ubuntu install python3-venv" >&2; \
+		exit 2; \
+	fi; \
+	if ! $(BIN)/python -m pip install --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]' \
+			>"$$log" 2>&1; then \
+		tail -n 20 "$$log" >&2; \
+		echo "make: the installation failed; all of it is in $$log" >&2; \
+		exit 2; \
+	fi
+	@touch $@
+
+demo: $(READY) ## a sample month through a real Kafka on this machine, live
+	@$(BIN)/loyalty demo
+
+demo-telco: $(READY) ## 7,000 accounts and 230,000 payments through a real Kafka
+	@$(BIN)/loyalty demo --telco
+
+test: $(READY) ## all tests, on a real Kafka
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## style, types and import contracts only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## put the code into the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+hooks: $(READY) ## check every commit before it is made
+	$(BIN)/pre-commit install
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find $(CODE) programmes -name __pycache__ -prune -exec rm -rf {} +
