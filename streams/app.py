@@ -194,8 +194,11 @@ def make_app(
 
 
 def task_channel(app: StreamApp) -> Any:
-    """The channel of the task topics: what an agent reads batches from."""
-    return app.topic(*app.task_topics, schema=Batches(), internal=False, acks=True)
+    """The channel of the task topics: what an agent reads batches from.
+
+    Faust acknowledges nothing here: `Transactions.work_off` says when a task is free again.
+    """
+    return app.topic(*app.task_topics, schema=Batches(), internal=False, acks=False)
 
 
 def _account_table(

@@ -175,10 +175,11 @@ class Consumer(driver.Consumer):
         self._busy.clear()
         self._freed.set()
 
-    def release(self, partition: int) -> None:
-        """The task's batch is worked off: it may have the next one."""
-        self._busy.discard(partition)
-        self._freed.set()
+    def release(self, batch: Batch) -> None:
+        """The batch is worked off: its task may have the next one."""
+        if batch.generation == self._stream_app.consumer_generation_id:
+            self._busy.discard(batch.partition)
+            self._freed.set()
 
     async def quiet(self) -> None:
         """Wait until no fetch is under way and drop what it brought. The flow must be stopped."""
@@ -274,17 +275,6 @@ class Consumer(driver.Consumer):
             tp,
             generation_id=batch.generation,
         )
-
-    def ack(self, message: Message) -> bool:
-        """A batch has been worked off or skipped. Its offsets are in its transaction, so nothing is tracked."""
-        if message.acked:
-            return False
-        message.acked = True
-        self._unacked_messages.discard(message)
-        batch = message.value
-        if isinstance(batch, Batch) and batch.generation == self._stream_app.consumer_generation_id:
-            self.release(batch.partition)
-        return True
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Nothing: only a batch's own transaction commits offsets."""

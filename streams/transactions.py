@@ -102,6 +102,7 @@ class Transactions(TransactionManager):
             self._running.discard(partition)
             if not self._running:
                 self._idle.set()
+            self._stream_app.stream_consumer.release(batch)
 
     def _may_work(self, batch: Batch) -> bool:
         app = self._stream_app
