@@ -1,0 +1,126 @@
+"""Run events through the same engine with no broker, and print what comes of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import click
+import orjson
+
+from engine.simulation import Simulation
+from engine.turn import Turn
+from loyalty.deployment import engine, programmes_option
+from loyalty.errors import LoyaltyError
+from schemas.dead_letter import Unreadable
+from schemas.event import Event
+from schemas.instant import parse_instant
+from schemas.topics import CLOCK
+from schemas.wire import read_event
+
+DEAD_LETTERS: Final = 3
+"""Exit status when there were dead letters."""
+
+
+@click.command("simulate")
+@click.option(
+    "--events",
+    "source",
+    required=True,
+    type=click.Path(allow_dash=True, dir_okay=False, path_type=str),
+    help="NDJSON file of events, one CloudEvent a line; - for standard input.",
+)
+@click.option("--until", metavar="TIME", help="How far the clock goes: RFC 3339 with an offset.")
+@programmes_option
+@click.option(
+    "--as-arrived",
+    is_flag=True,
+    help="Apply the events in the order of the file, late ones late, instead of in order of time.",
+)
+def command(source: str, until: str | None, programmes_dir: Path | None, as_arrived: bool) -> int:
+    """Run events through the engine, with no broker, and print the outcomes as NDJSON.
+
+    The clock stops at every due moment between the events (billing dates, expiries, ends of discounts) and,
+    with --until, up to and including that time. Events after it are still applied. Outcomes come in the
+    order produced. Lines that cannot be read, or are refused, go to standard error as one JSON object each,
+    and the exit status is 3.
+
+    \b
+      loyalty simulate --events month.ndjson --until 2025-10-01T00:00:00+03:00
+      loyalty demo --write-events - | loyalty simulate --events -
+    """
+    try:
+        end = parse_instant(until) if until is not None else None
+    except Unreadable as error:
+        raise LoyaltyError(f"--until: {error.detail}") from error
+    decide = engine(programmes_dir)
+    try:
+        stream: BinaryIO = sys.stdin.buffer if source == "-" else Path(source).open("rb")  # noqa: SIM115
+    except OSError as error:
+        raise LoyaltyError(f"--events: {source}: {error.strerror}") from error
+    run = _Run(Simulation(decide), decide.books.operators)
+    with stream:
+        try:
+            run.all(stream, as_arrived=as_arrived, until=end)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:  # whoever reads us has seen enough
+            sys.stderr.close()
+            return 0
+    return DEAD_LETTERS if run.dead_letters else 0
+
+
+class _Run:
+    """One simulation from a file to standard output."""
+
+    def __init__(self, simulation: Simulation, operators: frozenset[str]) -> None:
+        self._simulation = simulation
+        self._operators = operators
+        self.dead_letters = 0
+
+    def all(self, stream: BinaryIO, *, as_arrived: bool, until: int | None) -> None:
+        events = self._in_order(stream, as_arrived)
+        for line, event in events:
+            self._apply(line, event)
+        if until is not None:
+            for turn in self._simulation.advance(until):
+                _print(turn)
+
+    def _in_order(self, stream: BinaryIO, as_arrived: bool) -> Any:
+        events = self._read(stream)
+        return events if as_arrived else sorted(events, key=lambda pair: pair[1].time)
+
+    def _read(self, stream: BinaryIO) -> Any:
+        for number, line in enumerate(stream, 1):
+            value = line.strip()
+            if not value:
+                continue
+            try:
+                event = read_event(value, key=None, topic=None, operators=self._operators)
+            except Unreadable as error:
+                self._bury(number, value, error)
+                continue
+            if event.type not in CLOCK.types:
+                yield number, event
+
+    def _apply(self, line: int, event: Event) -> None:
+        try:
+            for turn in self._simulation.apply(event):
+                _print(turn)
+        except Unreadable as error:
+            self._bury(line, event.raw, error)
+
+    def _bury(self, line: int, value: bytes, error: Unreadable) -> None:
+        self.dead_letters += 1
+        letter = {
+            "reason": error.reason,
+            "detail": error.detail,
+            "line": line,
+            "value": value.decode("utf-8", "backslashreplace"),
+        }
+        print(orjson.dumps(letter).decode(), file=sys.stderr)
+
+
+def _print(turn: Turn) -> None:
+    if turn.outcomes:
+        sys.stdout.buffer.write(b"".join([outcome.encoded() + b"\n" for outcome in turn.outcomes]))
