@@ -13,7 +13,6 @@ from streams.broker_ready import reachable
 __all__ = ["Broker", "BrokerError", "ExternalBroker", "broker", "start_broker"]
 
 BOOTSTRAP_VARIABLE: Final = "KAFKA_BOOTSTRAP"
-DEFAULT_PORT: Final = 9092
 
 
 class Broker(Protocol):
@@ -93,10 +92,8 @@ def broker(say: Callable[[str], None]) -> Iterator[str]:
 
 def _server(entry: str) -> tuple[str, int]:
     host, _, port = entry.rpartition(":")
-    if not host:
-        host, port = entry, str(DEFAULT_PORT)
     if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
         raise BrokerError(
-            f"{BOOTSTRAP_VARIABLE}: {entry!r} is not host:port; right would be 'localhost:{DEFAULT_PORT}'"
+            f"{BOOTSTRAP_VARIABLE}: {entry!r} is not host:port; right would be 'localhost:9092'"
         )
     return host.strip("[]"), int(port)

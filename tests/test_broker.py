@@ -226,6 +226,7 @@ def test_a_broker_of_the_users_own_is_used_and_left_alone(kafka: str) -> None:
     ("value", "complaint"),
     [
         ("localhost:kafka", "'localhost:kafka' is not host:port; right would be 'localhost:9092'"),
+        ("localhost", "'localhost' is not host:port"),
         ("localhost:0", "'localhost:0' is not host:port"),
         ("a:1,,b:2", "'' is not host:port"),
         ("127.0.0.1:1", "nobody answers there; start that broker, or unset KAFKA_BOOTSTRAP"),

@@ -1,0 +1,26 @@
+# The `loyalty` command: `docker run IMAGE worker`, `... clock`, `... topics`. Not root, one process, no shell.
+FROM python:3.11-slim AS build
+WORKDIR /src
+COPY pyproject.toml constraints.txt LICENSE README.md ./
+COPY schemas schemas
+COPY engine engine
+COPY agents agents
+COPY streams streams
+COPY loyalty loyalty
+COPY programmes programmes
+RUN python -m venv /opt/loyalty \
+ && /opt/loyalty/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt .
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --home-dir /var/lib/loyalty --create-home loyalty
+COPY --from=build /opt/loyalty /opt/loyalty
+ENV PATH=/opt/loyalty/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    LOYALTY_STATE_DIR=/var/lib/loyalty
+WORKDIR /var/lib/loyalty
+USER loyalty
+# A worker that fails in any way ends at once, so a living one is well as long as it has its broker.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import os; from streams.broker import ExternalBroker; ExternalBroker(os.environ['KAFKA_BOOTSTRAP'])"]
+ENTRYPOINT ["loyalty"]
+CMD ["--help"]
