@@ -1,0 +1,201 @@
+"""The fold: what a merged batch of one task's records does to its accounts. Memory only, no Kafka.
+
+This is the code that runs in production and under every test, with or without a broker: records in; outcomes,
+journal, links, dead letters and changed rows out.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+from agents import journal
+from agents.dead_letters import letter
+from agents.records import FoldResult, Produce, Record
+from engine.decide import Engine
+from engine.turn import Turn
+from schemas.account import NEVER, Account
+from schemas.account_codec import decode, encode, next_due
+from schemas.dead_letter import NOT_JSON, UNKNOWN_OPERATOR, Unreadable
+from schemas.event import Event
+from schemas.link import Link
+from schemas.topics import CLOCK, JOURNAL, LINKS, TOPIC_OF_TYPE
+from schemas.wire import read_event
+
+DUE_MOMENTS_MAX: Final = 5_000
+"""Due moments one step works off, so that no transaction grows with the number of accounts."""
+HOT_ROWS_MAX: Final = 50_000
+"""Rows kept decoded between batches."""
+
+
+class Store(Protocol):
+    """Committed rows of one task, by key."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row's bytes, None if there is none."""
+
+    def put_many(self, rows: Mapping[bytes, bytes], offset: int | None) -> None:
+        """Take rows over, with the changelog offset that they reach."""
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        """All rows."""
+
+
+class TaskState:
+    """The accounts of one task.
+
+    `fold` computes; once its transaction has committed and the store has the rows, `committed` is called.
+    After an abort the whole object is thrown away and made anew from the store.
+    """
+
+    def __init__(self, store: Store, engine: Engine, due_moments_max: int = DUE_MOMENTS_MAX) -> None:
+        self._store: Final = store
+        self._engine: Final = engine
+        self._due_moments_max: Final = due_moments_max
+        self._hot: Final[dict[bytes, Account]] = {}
+        self._touched: Final[dict[bytes, Account]] = {}
+        self._queued: Final[dict[bytes, int]] = {}
+        """Key → due moment under which the row stands in the queue."""
+        self._queue: Final[list[tuple[int, bytes]]] = []
+        for key, value in store.items():
+            moment = next_due(value)
+            if moment != NEVER:
+                self._queued[key] = moment
+                self._queue.append((moment, key))
+        heapq.heapify(self._queue)
+
+    def fold(self, records: Sequence[Record]) -> FoldResult:
+        """Apply records in the order given.
+
+        A clock record that wakes very many rows is worked off in several calls: then `consumed` stops before
+        it, and the rest is to be given again.
+        """
+        produce: list[Produce] = []
+        consumed = 0
+        left = self._due_moments_max
+        for record in records:
+            try:
+                if record.topic == CLOCK.name:
+                    event = self._read(record)
+                    left = self._advance(event.time, left, produce)
+                    if left == 0 and self._is_due(event.time):
+                        break
+                elif record.topic == LINKS.name:
+                    self._take_link(record, produce)
+                else:
+                    self._take_event(self._read(record), produce)
+            except Unreadable as error:
+                produce.append(letter(record, error))
+            consumed += 1
+        rows = {key: encode(row) for key, row in self._touched.items()}
+        return FoldResult(consumed, produce, rows)
+
+    def committed(self) -> None:
+        """The rows of the last `fold` have become the state."""
+        self._touched.clear()
+        if len(self._hot) > HOT_ROWS_MAX:
+            self._hot.clear()
+
+    def _read(self, record: Record) -> Event:
+        return read_event(
+            record.value, key=record.key, topic=record.topic, operators=self._engine.books.operators
+        )
+
+    def _take_event(self, event: Event, produce: list[Produce]) -> None:
+        key = f"{event.operator}/{event.account}".encode()
+        row = self._row(key) or Account(event.operator, event.account)
+        if self._engine.refuse(row, event):
+            return
+        turns = self._engine.apply(row, event)
+        for turn in turns:
+            outcomes = self._publish(turn, key, produce)
+            entry = (
+                journal.due_entry(turn, outcomes)
+                if turn.cause.id.startswith("due/") and not turn.cause.source
+                else journal.event_entry(turn, event, outcomes)
+            )
+            produce.append(Produce(JOURNAL.name, key, entry, turn.time // 1000))
+        self._keep(key, row)
+
+    def _take_link(self, record: Record, produce: list[Produce]) -> None:
+        link = _read_link(record)
+        if link.operator not in self._engine.books.operators:
+            raise Unreadable(UNKNOWN_OPERATOR, f"operator: no programme of {link.operator!r}")
+        key = f"{link.operator}/{link.account}".encode()
+        row = self._row(key)
+        known = row is not None
+        row = row or Account(link.operator, link.account)
+        turns = self._engine.apply_link(row, link)
+        for turn in turns:
+            outcomes = self._publish(turn, key, produce)
+            entry = (
+                journal.link_entry(turn, link, outcomes)
+                if turn.cause is link.cause
+                else journal.due_entry(turn, outcomes)
+            )
+            produce.append(Produce(JOURNAL.name, key, entry, turn.time // 1000))
+        if known:  # an account that no event has named keeps nothing of having been asked
+            self._keep(key, row)
+
+    def _advance(self, until: int, left: int, produce: list[Produce]) -> int:
+        """Let what is due up to `until` act, at most `left` moments; returns how many may still act."""
+        while left > 0 and self._is_due(until):
+            _, key = heapq.heappop(self._queue)
+            del self._queued[key]
+            row = self._row(key)
+            assert row is not None, "a row in the queue is in the store"
+            turn = self._engine.act(row)
+            outcomes = self._publish(turn, key, produce)
+            produce.append(Produce(JOURNAL.name, key, journal.due_entry(turn, outcomes), turn.time // 1000))
+            self._keep(key, row)
+            left -= 1
+        return left
+
+    def _is_due(self, until: int) -> bool:
+        queue = self._queue
+        while queue and self._queued.get(queue[0][1]) != queue[0][0]:
+            heapq.heappop(queue)  # the row has another due moment since
+        return bool(queue) and queue[0][0] <= until
+
+    def _row(self, key: bytes) -> Account | None:
+        row = self._hot.get(key)
+        if row is not None:
+            return row
+        value = self._store.get(key)
+        if value is None:
+            return None
+        operator, _, account = key.decode().partition("/")
+        row = self._hot[key] = decode(operator, account, value)
+        return row
+
+    def _keep(self, key: bytes, row: Account) -> None:
+        self._hot[key] = self._touched[key] = row
+        moment = row.next_due
+        if moment == NEVER:
+            self._queued.pop(key, None)
+        elif self._queued.get(key) != moment:
+            self._queued[key] = moment
+            heapq.heappush(self._queue, (moment, key))
+
+    def _publish(self, turn: Turn, key: bytes, produce: list[Produce]) -> list[bytes]:
+        """Add outcomes and links of one decision; returns the outcomes as bytes, for the journal."""
+        timestamp = turn.time // 1000
+        encoded: list[bytes] = []
+        for outcome in turn.outcomes:
+            value = outcome.encoded()
+            encoded.append(value)
+            produce.append(Produce(TOPIC_OF_TYPE[outcome.type], key, value, timestamp))
+        for link in turn.links:
+            target = f"{link.operator}/{link.account}".encode()
+            produce.append(Produce(LINKS.name, target, link.encoded(), link.cause.time // 1000))
+        return encoded
+
+
+def _read_link(record: Record) -> Link:
+    if record.value is None:
+        raise Unreadable(NOT_JSON, "value: empty; the link topic is written by workers only")
+    try:
+        return Link.decoded(record.value)
+    except ValueError as error:
+        raise Unreadable(NOT_JSON, f"value: {error}; the link topic is written by workers only") from error

@@ -1,0 +1,43 @@
+"""Journal entries: each applied event, link step or due moment with what it caused.
+
+An entry is `{"kind", "operator", "account", "time", "revision", <what was applied>, "outcomes": […]}`, where
+what was applied stands under `event` (the record as it came), `link` (the step) or `due` (the moment).
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from engine.turn import Turn
+from schemas.event import Event
+from schemas.link import Link
+
+
+def due_entry(turn: Turn, outcomes: list[bytes]) -> bytes:
+    """The entry of a due moment."""
+    return _entry("due", turn, b'"' + turn.book.zone.text(turn.time).encode() + b'"', outcomes)
+
+
+def event_entry(turn: Turn, event: Event, outcomes: list[bytes]) -> bytes:
+    """The entry of an event."""
+    return _entry("event", turn, event.raw, outcomes)
+
+
+def link_entry(turn: Turn, link: Link, outcomes: list[bytes]) -> bytes:
+    """The entry of a step that another account sent."""
+    return _entry("link", turn, link.encoded(), outcomes)
+
+
+def _entry(kind: str, turn: Turn, applied: bytes, outcomes: list[bytes]) -> bytes:
+    head = orjson.dumps(
+        {
+            "kind": kind,
+            "operator": turn.row.operator,
+            "account": turn.row.id,
+            "time": turn.book.zone.text(turn.time),
+            "revision": turn.book.revision,
+        }
+    )
+    return b"".join(
+        (head[:-1], b',"', kind.encode(), b'":', applied, b',"outcomes":[', b",".join(outcomes), b"]}")
+    )

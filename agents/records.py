@@ -1,0 +1,48 @@
+"""Records as the fold sees them: what came in, what goes out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class Record:
+    """One record read from a topic; `timestamp` in milliseconds since the epoch."""
+
+    __slots__ = ("key", "offset", "partition", "timestamp", "topic", "value")
+
+    def __init__(
+        self, topic: str, partition: int, offset: int, timestamp: int, key: bytes | None, value: bytes | None
+    ) -> None:
+        self.topic: Final = topic
+        self.partition: Final = partition
+        self.offset: Final = offset
+        self.timestamp: Final = timestamp
+        self.key: Final = key
+        self.value: Final = value
+
+
+class Produce:
+    """One record to be written; `timestamp` in milliseconds since the epoch."""
+
+    __slots__ = ("key", "timestamp", "topic", "value")
+
+    def __init__(self, topic: str, key: bytes | None, value: bytes | None, timestamp: int) -> None:
+        self.topic: Final = topic
+        self.key: Final = key
+        self.value: Final = value
+        self.timestamp: Final = timestamp
+
+
+class FoldResult:
+    """What some records caused.
+
+    `consumed` of them are worked off completely; `produce` is to be written, and `rows` (key → encoded row)
+    to the changelog, in one transaction with the offsets of the consumed ones.
+    """
+
+    __slots__ = ("consumed", "produce", "rows")
+
+    def __init__(self, consumed: int, produce: list[Produce], rows: dict[bytes, bytes]) -> None:
+        self.consumed: Final = consumed
+        self.produce: Final = produce
+        self.rows: Final = rows
