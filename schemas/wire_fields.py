@@ -93,7 +93,7 @@ def compile_reader(model: type[Contract], path: str) -> Reader:
 
 def compile_check(field: FieldInfo, path: str) -> Check:
     """The check of one field. Raises `TypeError` for a declaration that has no lean counterpart."""
-    annotation, metadata = _declared(field)
+    annotation, metadata = declared(field)
     for marker in metadata:
         if isinstance(marker, Spelled):
             return _spelled(marker, path)
@@ -132,10 +132,10 @@ def told(value: object) -> str:
 
 def spelled(field: FieldInfo) -> Spelled:
     """The form of a field that is a spelled string. Raises `StopIteration` for any other field."""
-    return next(marker for marker in _declared(field)[1] if isinstance(marker, Spelled))
+    return next(marker for marker in declared(field)[1] if isinstance(marker, Spelled))
 
 
-def _declared(field: FieldInfo) -> tuple[Any, tuple[Any, ...]]:
+def declared(field: FieldInfo) -> tuple[Any, tuple[Any, ...]]:
     """A field's plain type and markers, without what makes it optional."""
     annotation: Any = field.annotation
     metadata = list(field.metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,13 +12,15 @@ from pydantic import ValidationError
 
 from schemas import dead_letter
 from schemas.contract import DATA_OF_TYPE, Contract, TariffTerms, envelope_of_type
+from schemas.contract_docs import EVENTS_PAGE, EVENTS_SCHEMA, MEANING_OF_REASON, page, schema_text
+from schemas.contract_examples import FULL_DATA, TARIFF, record_of
 from schemas.dead_letter import Unreadable
 from schemas.event import Event, Tariff
 from schemas.topics import CLOCK, INBOUND
 from schemas.wire import read_event
-from tests.wire_examples import FULL_DATA, OPERATORS, TARIFF, record_of
 
 EXAMPLES_MAX = 400
+OPERATORS = frozenset({"orgtechservice", "mts"})
 
 REASONS = {value for name, value in vars(dead_letter).items() if name.isupper()}
 
@@ -240,3 +243,13 @@ def told_by_the_reader(event: Event) -> dict[str, Any]:
     for name, value in event.data.items():
         assert type(value) in (str, int, bool, Tariff) or type(value).__name__ == "Decimal", (name, value)
     return told
+
+
+def test_the_documentation_is_current() -> None:
+    for path, text in ((EVENTS_PAGE, page()), (EVENTS_SCHEMA, schema_text())):
+        written = (Path(__file__).parents[1] / path).read_text(encoding="utf-8")
+        assert written == text, f"{path} is old: run python -m schemas.contract_docs"
+
+
+def test_every_reason_is_explained() -> None:
+    assert set(MEANING_OF_REASON) == REASONS

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import dead_letter
+from schemas.contract_examples import FULL_DATA, record_of
 from schemas.dead_letter import Unreadable
 from schemas.event import Event, Tariff
 from schemas.topics import TOPIC_OF_TYPE
 from schemas.wire import RECORD_BYTES_MAX, parse_instant, read_event
-from tests.wire_examples import FULL_DATA, OPERATORS, record_of
 
+OPERATORS = frozenset({"orgtechservice", "mts"})
 DROP = object()
 """Stands for a field that is taken out."""
 

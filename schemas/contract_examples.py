@@ -1,12 +1,10 @@
-"""One event of every inbound type with every field filled in, for the tests of the wire."""
+"""One event of every inbound type with every field filled in, for documentation and tests."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-OPERATORS: Final = frozenset({"orgtechservice", "mts"})
-
-TARIFF: Final = {
+TARIFF: Final[dict[str, Any]] = {
     "code": "unlim-100",
     "family": "Unlim",
     "speed_mbps": 100,
