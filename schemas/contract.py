@@ -47,7 +47,8 @@ class RequiredWhen:
 class Contract(BaseModel):
     """What all models of the contract share."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+    # Built when first used: the lean reader only needs the declarations, and commands must start at once.
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)
 
     SOURCE: ClassVar[str] = "1"
     """The sections of SPEC that need this model's fields."""
