@@ -18,6 +18,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 install: $(READY) ## build the environment in .venv (the others do it by themselves)
+	@echo "$(VENV) is ready"
 
 # Again whenever a requirement changes. Silent but for its first line, unless it fails.
 $(READY): pyproject.toml constraints.txt
