@@ -6,10 +6,10 @@ optional field that is `null` counts as absent. Source of all of it: SPEC sectio
 other sections whose rules need its fields.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: pydantic would compile each of them again at every start.
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -63,7 +63,7 @@ class Contract(BaseModel):
         return fields
 
     @model_validator(mode="after")
-    def _required_when(self) -> Contract:
+    def _required_when(self) -> Self:
         for rule in self.REQUIRED_WHEN:
             if getattr(self, rule.field) == rule.value and getattr(self, rule.required) is None:
                 raise PydanticCustomError(
