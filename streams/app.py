@@ -35,7 +35,7 @@ EXIT_BROKER: Final = 69
 _NEVER_SECONDS: Final = 10**9
 
 
-class Batches(Schema):
+class Batches(Schema[Any, Any]):
     """Hands batches on as they are: reading records is the fold's business."""
 
     def loads_key(self, app: Any, message: Message, **kwargs: Any) -> Any:
@@ -56,13 +56,19 @@ class Failure:
         self.error: Final = error
         if isinstance(error, ProducerFenced):
             self.exit_status = EXIT_FENCED
-            self.text = "another worker has taken over this worker's tasks; leaving so that it can start afresh"
+            self.text = (
+                "another worker has taken over this worker's tasks; leaving so that it can start afresh"
+            )
         elif isinstance(error, KafkaError):
             self.exit_status = EXIT_BROKER
-            self.text = f"Kafka failed ({type(error).__name__}: {error}); the batch was not committed, leaving"
+            self.text = (
+                f"Kafka failed ({type(error).__name__}: {error}); the batch was not committed, leaving"
+            )
         else:
             self.exit_status = EXIT_BUG
-            self.text = f"a batch failed ({type(error).__name__}: {error}); nothing of it was committed, leaving"
+            self.text = (
+                f"a batch failed ({type(error).__name__}: {error}); nothing of it was committed, leaving"
+            )
 
 
 class Progress:
@@ -97,6 +103,14 @@ class StreamApp(faust.App):
     def transactions(self) -> Transactions:
         """What works off batches."""
         return cast(Transactions, self.stream_consumer.transactions)
+
+    @property
+    def assignment(self) -> int:
+        """Numbers the assignments: counts up the moment the group begins to rebalance, so that whatever
+        belongs to an earlier number must not be begun any more. (The group's generation only changes when
+        the new assignment is there, and until then tasks may already be another worker's.)
+        """
+        return int(self.rebalancing_count)
 
     def fail(self, error: BaseException) -> None:
         """Leave: an exception in a batch ends the process, because going on would lose the batch."""
@@ -177,6 +191,7 @@ def make_app(
         producer_max_batch_size=900_000,
         producer_linger=0,
         stream_recovery_delay=0,
+        table_standby_replicas=0,
         stream_wait_empty=False,
         stream_buffer_maxsize=settings.partitions * 2 + 2,
         TableManager=BulkTableManager,
@@ -201,9 +216,7 @@ def task_channel(app: StreamApp) -> Any:
     return app.topic(*app.task_topics, schema=Batches(), internal=False, acks=False)
 
 
-def _account_table(
-    app: StreamApp, new_task: TaskFactory, new_store: Callable[[int], Store]
-) -> AccountTable:
+def _account_table(app: StreamApp, new_task: TaskFactory, new_store: Callable[[int], Store]) -> AccountTable:
     changelog = app.topic(
         changelog_topic(app.settings.application_id),
         partitions=app.settings.partitions,

@@ -144,6 +144,7 @@ class Consumer(driver.Consumer):
         self._stream_app: Final = cast("StreamApp", self.app)
         self._buffers: dict[int, TaskBuffers] = {}
         self._busy: set[int] = set()
+        self._assignment = 0
         self._freed: Final = asyncio.Event()
         self._fetching: asyncio.Future[Fetched] | None = None
 
@@ -155,8 +156,9 @@ class Consumer(driver.Consumer):
         """The thread that owns the Kafka connection."""
         return self._thread
 
-    def begin(self, partitions: Iterable[int]) -> None:
+    def begin(self, partitions: Iterable[int], assignment: int) -> None:
         """Start reading these tasks with empty buffers; positions have been set to the committed offsets."""
+        self._assignment = assignment
         settings = self._stream_app.settings
         self._buffers = {
             partition: TaskBuffers(
@@ -177,7 +179,7 @@ class Consumer(driver.Consumer):
 
     def release(self, batch: Batch) -> None:
         """The batch is worked off: its task may have the next one."""
-        if batch.generation == self._stream_app.consumer_generation_id:
+        if batch.assignment == self._assignment:
             self._busy.discard(batch.partition)
             self._freed.set()
 
@@ -193,13 +195,12 @@ class Consumer(driver.Consumer):
         """Yield the batches that are due; wait up to `timeout` seconds for one."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
-        generation = self._stream_app.consumer_generation_id
         await self._fetch_some(min(timeout, POLL_SECONDS))
         for partition, buffers in list(self._buffers.items()):
             if (
                 not self.flow_active
                 or self.should_stop
-                or generation != self._stream_app.consumer_generation_id
+                or self._assignment != self._stream_app.assignment
                 or self._buffers.get(partition) is not buffers
             ):
                 return
@@ -210,7 +211,7 @@ class Consumer(driver.Consumer):
                 self._busy.add(partition)
                 last = records[-1]
                 tp = TP(last.topic, partition)
-                yield tp, self._message(tp, last, Batch(partition, records, generation))
+                yield tp, self._message(tp, last, Batch(partition, records, self._assignment))
 
     async def _fetch_some(self, timeout: float) -> None:
         """Have one fetch under way and take in what it brings, but come back when a task is free again."""
@@ -229,7 +230,7 @@ class Consumer(driver.Consumer):
                     self._thread.fetch(tps, timeout, records_max)
                 )
         freed = asyncio.ensure_future(self._freed.wait())
-        waits_for = {freed} if fetching is None else {freed, fetching}
+        waits_for: set[asyncio.Future[Any]] = {freed} if fetching is None else {freed, fetching}
         try:
             await asyncio.wait(
                 waits_for, timeout=self._patience(timeout), return_when=asyncio.FIRST_COMPLETED
@@ -266,14 +267,14 @@ class Consumer(driver.Consumer):
             last.offset,
             last.timestamp / 1000,
             0,
-            (),
+            [],
             None,
             batch,  # type: ignore[arg-type]
             None,
             0,
             0,
             tp,
-            generation_id=batch.generation,
+            generation_id=self._stream_app.consumer_generation_id,
         )
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:

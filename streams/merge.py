@@ -83,10 +83,8 @@ class TaskBuffers:
             return []
         if now_ms - self._filled_since_ms < self._wait_ms(len(filled)):
             return []
-        if len(filled) == 1:
-            batch = _take_first(filled[0].records, self._records_max)
-        else:
-            batch = self._merge(filled)
+        one = len(filled) == 1
+        batch = _take_first(filled[0].records, self._records_max) if one else self._merge(filled)
         if not any(topic.records for topic in self._order):
             # What is left over has waited already; only what comes to empty buffers waits anew.
             self._filled_since_ms = None

@@ -34,6 +34,8 @@ class BulkRecovery(Recovery):
     offset is a transaction marker that is never delivered).
     """
 
+    _assignment: int = 0
+
     @Service.task
     async def _restart_recovery(self) -> None:
         while not self.should_stop:
@@ -41,7 +43,7 @@ class BulkRecovery(Recovery):
                 break
             self.signal_recovery_start.clear()
             try:
-                await self._wait(self._recover(self._generation_id))
+                await self._wait(self._recover(self._assignment))
             except (RebalanceAgain, IllegalStateError):
                 # The assignment changed under us; the signal for the new one is set or will be.
                 continue
@@ -64,7 +66,14 @@ class BulkRecovery(Recovery):
     def flush_buffers(self) -> None:
         """Nothing is buffered."""
 
-    async def _recover(self, generation: int) -> None:
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Note which assignment this is, and have its tasks recovered."""
+        self._assignment = cast("StreamApp", self.app).assignment
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
+
+    async def _recover(self, assignment: int) -> None:
         app = cast("StreamApp", self.app)
         consumer = app.stream_consumer
         table = app.account_table
@@ -78,14 +87,16 @@ class BulkRecovery(Recovery):
             await self._read_changelog(stores)
             await consumer.thread.rest(stores)
         for partition in partitions:
-            table.open(partition)
+            table.open_task(partition)
         inbound = [TP(topic, partition) for partition in partitions for topic in app.task_topics]
         if inbound:
             await consumer.thread.read_from(await consumer.thread.committed(inbound))
-        if generation != app.consumer_generation_id or app.failure is not None:
-            return
-        consumer.begin(partitions)
-        await self._let_flow(partitions)
+        await app.on_rebalance_complete.send()
+        await app._fetcher.maybe_start()
+        # From here on nothing waits: a rebalance that began meanwhile is seen, and none can come in between.
+        if assignment == app.assignment and app.failure is None:
+            consumer.begin(partitions, assignment)
+            self._let_flow(partitions)
 
     async def _read_changelog(self, stores: Mapping[TP, Store]) -> None:
         app = cast("StreamApp", self.app)
@@ -115,15 +126,13 @@ class BulkRecovery(Recovery):
             "recovered %d tasks: %d changelog records in %.2f s", len(stores), count, monotonic() - started
         )
 
-    async def _let_flow(self, partitions: list[int]) -> None:
+    def _let_flow(self, partitions: list[int]) -> None:
         app: Any = self.app
-        await app.on_rebalance_complete.send()
         self._set_recovery_ended()
         app.consumer.resume_partitions(app.consumer.assignment())
         self.completed.set()
         app.flow_control.resume()
         app.consumer.resume_flow()
-        await app._fetcher.maybe_start()
         self.tables.on_actives_ready()
         self.tables.on_standbys_ready()
         app.on_rebalance_end()

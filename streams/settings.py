@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 
 class SettingsError(ValueError):
@@ -20,7 +28,7 @@ class SettingsError(ValueError):
 
 
 class Settings(BaseModel):
-    """Settings of a worker and of the tools that talk to the same cluster. Times are in the unit they name."""
+    """Settings of a worker and of the tools for the same cluster. Times are in the unit they name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -33,6 +41,11 @@ class Settings(BaseModel):
     )
     partitions: int = Field(4, ge=1, le=1000, description="partitions of every topic, 1 to 1000")
     replication: int = Field(1, ge=1, le=9, description="replicas of every topic, 1 to 9")
+    retention_ms: int = Field(
+        -1,
+        ge=-1,
+        description="how long records are kept, counted from the event's own time, in ms; -1 = for ever",
+    )
     batch_records_max: int = Field(
         20_000, ge=1, le=200_000, description="records in one batch and so in one transaction, 1 to 200000"
     )
@@ -127,7 +140,9 @@ class Settings(BaseModel):
             if self.tls_certificate_file is not None:
                 context.load_cert_chain(self.tls_certificate_file, self.tls_key_file)
         except (OSError, ssl.SSLError) as error:
-            raise SettingsError(f"the TLS files ({_VARIABLES['tls_ca_file']} …) cannot be used: {error}") from None
+            raise SettingsError(
+                f"the TLS files ({_VARIABLES['tls_ca_file']} …) cannot be used: {error}"
+            ) from None
         return context
 
     def kafka(self) -> dict[str, Any]:

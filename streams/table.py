@@ -22,19 +22,19 @@ def changelog_topic(application_id: str) -> str:
     return f"{application_id}-{ACCOUNTS}-changelog"
 
 
-class AccountTable(Table):
+class AccountTable(Table[bytes, bytes]):
     """Rows by key, kept per task.
 
-    Faust knows it for its changelog topic (so that rows and events of a task are always assigned together) and
-    for recovery; reads and writes go through the task's own store, and only `Transactions` writes.
+    Faust knows it for its changelog topic (so that rows and events of a task are always assigned together)
+    and for recovery; reads and writes go through the task's own store, and only `Transactions` writes.
     """
 
     def __init__(
         self, *args: Any, new_task: TaskFactory, new_store: Callable[[int], Store], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._new_task: Final = new_task
-        self._new_store: Final = new_store
+        self._make_task: Final = new_task
+        self._make_store: Final = new_store
         self._stores: Final[dict[int, Store]] = {}
         self._states: Final[dict[int, TaskState]] = {}
 
@@ -47,15 +47,15 @@ class AccountTable(Table):
     def store(self, partition: int) -> Store:
         """The store of a task, opened when first asked for."""
         if partition not in self._stores:
-            self._stores[partition] = self._new_store(partition)
+            self._stores[partition] = self._make_store(partition)
         return self._stores[partition]
 
-    def open(self, partition: int) -> TaskState:
+    def open_task(self, partition: int) -> TaskState:
         """Make the state of a task on top of its store, which must have been recovered."""
-        state = self._states[partition] = self._new_task(partition, self.store(partition))
+        state = self._states[partition] = self._make_task(partition, self.store(partition))
         return state
 
-    def state(self, partition: int) -> TaskState:
+    def task_state(self, partition: int) -> TaskState:
         """The state of an assigned task."""
         return self._states[partition]
 

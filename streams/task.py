@@ -1,8 +1,8 @@
 """What the stream asks of the code that decides.
 
 A task is partition number p of all task topics together. The stream hands it records in order and publishes
-what it answers; it knows nothing of events, programmes or accounts. These are protocols, so that `agents.fold`
-(and a toy in a test) can fit without an import in this direction.
+what it answers; it knows nothing of events, programmes or accounts. These are protocols, so that
+`agents.fold` (and a toy in a test) can fit without an import in this direction.
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ class TaskFactory(Protocol):
 class Batch:
     """One unit of work, of atomicity and of commit: merged records of task `partition`.
 
-    `generation` is the consumer group generation the records were fetched in. A batch of an older
-    generation is not worked off: its records are fetched again by whoever owns the task now.
+    `assignment` numbers the assignment in which the records were fetched. A batch of an earlier one is not
+    worked off: its records are fetched again by whoever owns the task now.
     """
 
-    __slots__ = ("generation", "partition", "records")
+    __slots__ = ("assignment", "partition", "records")
 
-    def __init__(self, partition: int, records: Sequence[Record], generation: int) -> None:
+    def __init__(self, partition: int, records: Sequence[Record], assignment: int) -> None:
         self.partition = partition
         self.records = records
-        self.generation = generation
+        self.assignment = assignment

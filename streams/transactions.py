@@ -1,7 +1,7 @@
 """One transaction per batch: outputs, journal, rows and offsets are all there, or none is.
 
-Each task has its own transactional producer, opened anew at every assignment. Opening it fences whoever had the
-task before (a worker that was thought dead and wakes up cannot write any more) and waits until the last
+Each task has its own transactional producer, opened anew at every assignment. Opening it fences whoever had
+the task before (a worker that was thought dead and wakes up cannot write any more) and waits until the last
 transaction of the task is decided. The store is written only after Kafka has committed.
 """
 
@@ -32,7 +32,7 @@ ABORT_SECONDS: Final = 3.0
 
 
 def transactional_id(application_id: str, partition: int) -> str:
-    """The transactional id of a task: the same for every worker that ever owns it, so that each fences the last."""
+    """The transactional id of a task: the same for all workers that ever own it, so each fences the last."""
     return f"{application_id}-task-{partition}"
 
 
@@ -55,7 +55,9 @@ class Transactions(TransactionManager):
     async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP]) -> None:
         """Open a producer for each assigned task; those of before are closed."""
         await self._close_all()
-        partitions = sorted({tp.partition for tp in assigned})
+        # A standby has changelog partitions of other workers' tasks: opening those would fence their owners.
+        topics = self._stream_app.task_topics
+        partitions = sorted({tp.partition for tp in assigned if tp.topic in topics})
         await asyncio.gather(*[self._open(partition) for partition in partitions])
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -106,16 +108,11 @@ class Transactions(TransactionManager):
 
     def _may_work(self, batch: Batch) -> bool:
         app = self._stream_app
-        return (
-            batch.generation == app.consumer_generation_id
-            and not app.rebalancing
-            and app.failure is None
-            and not app.should_stop
-        )
+        return batch.assignment == app.assignment and app.failure is None and not app.should_stop
 
     async def _step(self, partition: int, records: Sequence[Record]) -> int:
         table = self._stream_app.account_table
-        state = table.state(partition)
+        state = table.task_state(partition)
         producer = self._producers[partition]
         started = monotonic()
         result = state.fold(records)
@@ -137,7 +134,7 @@ class Transactions(TransactionManager):
     async def _publish(
         self, producer: AIOKafkaProducer, partition: int, records: Sequence[Record], result: FoldResult
     ) -> int | None:
-        """Send everything and wait for it; the changelog offset after the last row, None if there was no row."""
+        """Send all of it and wait; the changelog offset after the last row, None if there was no row."""
         app = self._stream_app
         sends: dict[tuple[str, int], list[tuple[bytes | None, bytes | None, int]]] = defaultdict(list)
         for item in result.produce:
