@@ -10,7 +10,7 @@ from engine.membership import is_member
 from engine.money import exact_product
 from engine.rulebook import Rulebook
 from engine.turn import Turn
-from schemas.account import CREDITED, PENDING, REJECTED, RETURNED, SEEN, Account, Lot, Purchase
+from schemas.account import CREDITED, NEVER, PENDING, REJECTED, RETURNED, SEEN, Account, Lot, Purchase
 from schemas.event import Event
 from schemas.programme_parts import Accrual, Rate
 
@@ -80,7 +80,7 @@ def give_back(turn: Turn, accrual: Accrual, id: str) -> None:
     if made is None or turn.row.closed:
         return
     if made.state == PENDING:
-        _reject(turn, accrual, id, made, "returned")
+        _reject(turn, id, made, "returned")
     elif made.state == CREDITED:
         made.state = RETURNED
         lots.reverse(turn, accrual.rule, made.points, "returned", first=made.lots)
@@ -88,26 +88,24 @@ def give_back(turn: Turn, accrual: Accrual, id: str) -> None:
 
 def reject_due(turn: Turn) -> None:
     """Reject the pending purchases whose time to be confirmed is over."""
-    accrual = turn.book.accrual
-    if accrual is None:
-        return
     for id, made in turn.row.purchases.items():
         if made.state == PENDING and turn.book.zone.midnight(made.deadline) <= turn.time:
-            _reject(turn, accrual, id, made, "not-confirmed")
+            _reject(turn, id, made, "not-confirmed")
 
 
-def reject_all(turn: Turn, accrual: Accrual, reason: str) -> None:
+def reject_all(turn: Turn, reason: str) -> None:
     """Reject all pending purchases."""
     for id, made in turn.row.purchases.items():
         if made.state == PENDING:
-            _reject(turn, accrual, id, made, reason)
+            _reject(turn, id, made, reason)
 
 
-def next_due(book: Rulebook, row: Account) -> list[int]:
-    """The moments at which pending purchases are rejected."""
-    if book.accrual is None or book.accrual.confirm_within_days is None:
-        return []
-    return [book.zone.midnight(made.deadline) for made in row.purchases.values() if made.state == PENDING]
+def next_due(book: Rulebook, row: Account) -> int:
+    """The next moment at which a pending purchase is rejected."""
+    if not row.purchases:
+        return NEVER
+    deadline = min((made.deadline for made in row.purchases.values() if made.state == PENDING), default=0)
+    return book.zone.midnight(deadline) if deadline else NEVER
 
 
 def _accrues(turn: Turn) -> bool:
@@ -146,11 +144,12 @@ def _points(
     return earned
 
 
-def _reject(turn: Turn, accrual: Accrual, id: str, made: Purchase, reason: str) -> None:
+def _reject(turn: Turn, id: str, made: Purchase, reason: str) -> None:
+    accrual = turn.book.accrual  # a later revision may have none and still have these to reject
     made.state = REJECTED
     turn.emit(
         "points.rejected",
-        accrual.rule,
+        accrual.rule if accrual is not None else "accrual",
         reason,
         {
             "points": made.points,

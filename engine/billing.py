@@ -17,7 +17,7 @@ from engine.membership import in_segment, participates
 from engine.money import exact_product
 from engine.rulebook import Rulebook
 from engine.turn import Turn
-from schemas.account import BILLING, SET, Account, LevelStep, Payment
+from schemas.account import BILLING, NEVER, SET, Account, LevelStep, Payment
 from schemas.programme_parts import Levels
 
 NOT_YET: Final = -1
@@ -50,7 +50,10 @@ def next_index(row: Account, day: int) -> int:
 
 def is_covered(row: Account, index: int) -> bool:
     """Whether a payment counts for this billing date."""
-    return any(payment.first <= index < payment.first + payment.months for payment in row.payments)
+    for payment in reversed(row.payments):  # the latest is the likeliest
+        if payment.first <= index < payment.first + payment.months:
+            return True
+    return False
 
 
 def pay(turn: Turn, key: int, months: int) -> Payment:
@@ -65,7 +68,7 @@ def pay(turn: Turn, key: int, months: int) -> Payment:
     row.paid_count += 1
     if levels is not None and first != NOT_YET:
         oldest = row.billing_next - levels.history_months
-        if oldest > 0:
+        if oldest > 0 and row.payments[0].first + row.payments[0].months <= oldest:
             row.payments = [p for p in row.payments if p.first + p.months > oldest]
         if first < row.billing_next:
             _put_right_late(turn, levels, payment)
@@ -145,12 +148,7 @@ def takes_part(book: Rulebook, row: Account) -> bool:
 
 def _judge(turn: Turn, levels: Levels, index: int) -> None:
     row = turn.row
-    bought = any(
-        discount.first_day == turn.day
-        and discount.rule in turn.book.fee_rewards
-        and turn.book.fee_rewards[discount.rule].counts_as_paid
-        for discount in row.discounts
-    )
+    bought = bool(row.discounts) and _is_bought(turn)
     # The n-th month of use starts on billing date number n - 2, the first month on the activation.
     month_of_use = index - row.level_months_base + 2
     assert row.tariff is not None, "takes_part has tested the tariff"
@@ -173,6 +171,17 @@ def _judge(turn: Turn, levels: Levels, index: int) -> None:
     if not step.paid and levels.months_counted_from == "reset":
         row.level_months_base = index + 1
     _shorten(row, levels)
+
+
+def _is_bought(turn: Turn) -> bool:
+    """Whether a month bought with points starts on this billing date, and so counts as paid."""
+    rewards = turn.book.fee_rewards
+    return any(
+        discount.first_day == turn.day
+        and discount.rule in rewards
+        and rewards[discount.rule].counts_as_paid
+        for discount in turn.row.discounts
+    )
 
 
 def _after(step: LevelStep, level: int, levels: Levels) -> int:
@@ -252,8 +261,8 @@ def _shorten(row: Account, levels: Levels) -> None:
         row.level_base = _after(row.steps.pop(0), row.level_base, levels)
 
 
-def next_due(book: Rulebook, row: Account) -> list[int]:
+def next_due(book: Rulebook, row: Account) -> int:
     """The next billing date."""
     if book.levels is None or row.billing_day == 0:
-        return []
-    return [book.zone.midnight(date_of(row, row.billing_next))]
+        return NEVER
+    return book.zone.midnight(date_of(row, row.billing_next))

@@ -7,6 +7,7 @@ An instant is a count of microseconds since the Unix epoch; a day is a proleptic
 from __future__ import annotations
 
 import datetime
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -20,13 +21,14 @@ _CACHED_DAYS: Final = 100_000
 class Zone:
     """Local time in one IANA zone. Caches what it computes; the answers depend on nothing else."""
 
-    __slots__ = ("_midnights", "_offsets", "_zone", "name")
+    __slots__ = ("_midnights", "_offsets", "_shown_offsets", "_zone", "name")
 
     def __init__(self, name: str) -> None:
         self.name: Final = name
         self._zone: Final = ZoneInfo(name)
         self._offsets: Final[dict[int, int | None]] = {}
         self._midnights: Final[dict[int, int]] = {}
+        self._shown_offsets: Final[dict[int, str]] = {}
 
     def day(self, time: int) -> int:
         """The local day of the instant `time`."""
@@ -46,8 +48,16 @@ class Zone:
 
     def text(self, time: int) -> str:
         """The instant in RFC 3339 with this zone's offset."""
-        utc = _EPOCH + datetime.timedelta(microseconds=time)
-        return utc.astimezone(self._zone).isoformat()
+        offset = self._offset(time)
+        shown = self._shown_offsets.get(offset)
+        if shown is None:
+            shown = self._shown_offsets[offset] = _offset_text(offset)
+        day, rest = divmod(time + offset, DAY)
+        seconds, fraction = divmod(rest, SECOND)
+        minutes, second = divmod(seconds, 60)
+        hour, minute = divmod(minutes, 60)
+        parts = f".{fraction:06}" if fraction else ""
+        return f"{iso(day + _EPOCH_DAY)}T{hour:02}:{minute:02}:{second:02}{parts}{shown}"
 
     def _offset(self, time: int) -> int:
         utc_day = time // DAY
@@ -70,12 +80,14 @@ class Zone:
         return delta // datetime.timedelta(microseconds=1)
 
 
+@lru_cache(_CACHED_DAYS)
 def month_of(day: int) -> int:
     """The month of a day."""
     date = datetime.date.fromordinal(day)
     return date.year * 12 + date.month - 1
 
 
+@lru_cache(_CACHED_DAYS)
 def first_day(month: int) -> int:
     """The first day of a month."""
     return datetime.date(month // 12, month % 12 + 1, 1).toordinal()
@@ -86,11 +98,13 @@ def days_in(month: int) -> int:
     return first_day(month + 1) - first_day(month)
 
 
+@lru_cache(_CACHED_DAYS)
 def day_in(month: int, number: int) -> int:
     """Day `number` (1-31) of a month, clamped to the month's end."""
     return first_day(month) + min(number, days_in(month)) - 1
 
 
+@lru_cache(_CACHED_DAYS)
 def add_months(day: int, months: int, *, past_missing_day: bool = False) -> int:
     """The same day `months` later, clamped to the month's end (SPEC section 1, month arithmetic).
 
@@ -102,6 +116,14 @@ def add_months(day: int, months: int, *, past_missing_day: bool = False) -> int:
     return day_in(month, date.day) + (1 if past_missing_day and missing else 0)
 
 
+@lru_cache(_CACHED_DAYS)
 def iso(day: int) -> str:
     """A day as `YYYY-MM-DD`."""
     return datetime.date.fromordinal(day).isoformat()
+
+
+def _offset_text(offset: int) -> str:
+    sign = "-" if offset < 0 else "+"
+    minutes, seconds = divmod(abs(offset) // SECOND, 60)
+    shown = f"{sign}{minutes // 60:02}:{minutes % 60:02}"
+    return f"{shown}:{seconds:02}" if seconds else shown

@@ -7,7 +7,7 @@ from typing import Any, Final
 from engine.calendar import iso
 from engine.rulebook import Rulebook
 from engine.turn import Turn
-from schemas.account import Account, Discount
+from schemas.account import NEVER, Account, Discount
 
 EXCLUSIVE: Final = "exclusive-discount"
 _PAST_KEPT: Final = 24
@@ -93,12 +93,15 @@ def end(turn: Turn, discount: Discount, reason: str) -> None:
 
 def end_due(turn: Turn) -> None:
     """End the discounts whose last day is over."""
+    if not turn.row.discounts:
+        return
     zone = turn.book.zone
     for discount in list(turn.row.discounts):
         if discount.last_day and zone.midnight(discount.last_day + 1) <= turn.time:
             end(turn, discount, "expired")
 
 
-def next_due(book: Rulebook, row: Account) -> list[int]:
-    """The moments at which discounts end."""
-    return [book.zone.midnight(d.last_day + 1) for d in row.discounts if d.last_day]
+def next_due(book: Rulebook, row: Account) -> int:
+    """The next moment at which a discount ends."""
+    last_day = min((d.last_day for d in row.discounts if d.last_day), default=0) if row.discounts else 0
+    return book.zone.midnight(last_day + 1) if last_day else NEVER

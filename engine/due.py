@@ -35,15 +35,15 @@ def next_moment(book: Rulebook, row: Account) -> int:
     """The row's next due moment: the earliest of what its parts wait for, or a new revision taking effect."""
     if row.closed:
         return NEVER
-    moments = [
-        *discounts.next_due(book, row),
-        *lots.next_due(book, row),
-        *tariffs.next_due(book, row),
-        *billing.next_due(book, row),
-        *lifecycle.next_tenure(book, row),
-        *accrual.next_due(book, row),
-        *rewards.next_due(book, row),
-    ]
+    moment = min(
+        discounts.next_due(book, row),
+        lots.next_due(book, row),
+        tariffs.next_due(book, row),
+        billing.next_due(book, row),
+        lifecycle.next_tenure(book, row),
+        accrual.next_due(book, row),
+        rewards.next_due(book, row),
+    )
     if book.until_time is not None and row.clock < book.until_time:
-        moments.append(book.until_time)
-    return min(moments, default=NEVER)
+        return min(moment, book.until_time)
+    return moment

@@ -10,7 +10,7 @@ from engine.calendar import add_months, first_day, month_of
 from engine.membership import is_member
 from engine.rulebook import Rulebook
 from engine.turn import Turn
-from schemas.account import BLOCK_BITS, Account, Discount
+from schemas.account import BLOCK_BITS, NEVER, Account, Discount
 from schemas.event import Event
 
 CLOSED = "account-closed"
@@ -130,8 +130,7 @@ def close(turn: Turn) -> None:
     for name in list(row.entitlements):
         entitlements.end(turn, name, CLOSED)
     lots.expire(turn, list(row.lots), lots.EXPIRY_RULE, CLOSED)
-    if turn.book.accrual is not None:
-        accrual.reject_all(turn, turn.book.accrual, CLOSED)
+    accrual.reject_all(turn, CLOSED)
     row.order = None
 
 
@@ -146,16 +145,14 @@ def tenure_due(turn: Turn) -> None:
         lots.credit(turn, tenure.rule, tenure.points, "tenure")
 
 
-def next_tenure(book: Rulebook, row: Account) -> list[int]:
+def next_tenure(book: Rulebook, row: Account) -> int:
     """The next 1st of a month on which tenure is paid."""
     if book.tenure is None or row.tenure_day == 0:
-        return []
+        return NEVER
     full = add_months(row.tenure_day, 12 * book.tenure.full_years)
     today = book.zone.day(row.clock)
     first = max(first_day(month_of(today) + 1), first_day(month_of(full - 1) + 1))
-    if is_over(book, first):
-        return []
-    return [book.zone.midnight(first)]
+    return NEVER if is_over(book, first) else book.zone.midnight(first)
 
 
 def payment_key(source: str, id: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from engine.calendar import add_months, first_day, iso, month_of
 from engine.rulebook import Rulebook
 from engine.turn import Turn
-from schemas.account import Account, Lot
+from schemas.account import NEVER, Account, Lot
 from schemas.programme_parts import CalendarYear, Rolling
 
 EXPIRY_RULE = "expiry"
@@ -35,17 +35,13 @@ def lot_id(outcome: str, number: int = 0) -> str:
 
 
 def add(row: Account, lot: Lot) -> None:
-    """Put points into the row, settling a debt first."""
+    """Put a new lot into the row, settling a debt first."""
     row.balance += lot.points
     settled = min(row.debt, lot.points)
     row.debt -= settled
     lot.points -= settled
     if lot.points == 0:
         return
-    for other in row.lots:
-        if other.id == lot.id:  # part of it is still here: what was given away comes back to it
-            other.points += lot.points
-            return
     rank = lot.expires_on or _FAR
     place = len(row.lots)
     while place > 0 and (row.lots[place - 1].expires_on or _FAR) > rank:
@@ -61,7 +57,12 @@ def credit(turn: Turn, rule: str, points: int, reason: str, *, lot: str = "", ex
     id = turn.new_id("points.credited", rule, lot)
     name = lot or lot_id(id)
     end = expires_on(turn.book, turn.day) if expires is None else expires
-    add(turn.row, Lot(name, points, end))
+    rest = next((other for other in turn.row.lots if other.id == name), None) if lot else None
+    if rest is None:
+        add(turn.row, Lot(name, points, end))
+    else:  # what was given away comes back to the part that stayed
+        rest.points += points
+        turn.row.balance += points
     turn.emit(
         "points.credited",
         rule,
@@ -133,6 +134,8 @@ def expire(turn: Turn, lots: list[Lot], rule: str, reason: str) -> None:
 
 def expire_due(turn: Turn) -> None:
     """Expire the lots whose time has come."""
+    if not _any_expires(turn.row):
+        return
     due = [lot for lot in turn.row.lots if lot.expires_on and turn.book.zone.midnight(lot.expires_on) <= turn.time]
     closure = turn.book.closure
     if closure is not None and turn.book.closes_on is not None and turn.day >= turn.book.closes_on:
@@ -144,6 +147,8 @@ def expire_due(turn: Turn) -> None:
 def warn_due(turn: Turn) -> None:
     """Warn about the lots that expire a set number of days from now, one outcome per expiry day."""
     book = turn.book
+    if not _any_expires(turn.row):
+        return
     expiring: dict[int, int] = {}
     for lot in turn.row.lots:
         if not lot.expires_on:
@@ -161,17 +166,31 @@ def warn_due(turn: Turn) -> None:
         )
 
 
-def next_due(book: Rulebook, row: Account) -> list[int]:
-    """The moments at which lots expire or are warned about."""
-    moments: list[int] = []
+def next_due(book: Rulebook, row: Account) -> int:
+    """The next moment at which lots expire or are warned about."""
+    if not _any_expires(row):
+        return NEVER
+    # The first lot is the first to expire; a later one can be warned about sooner only by other notice.
+    midnight = book.zone.midnight
+    next_moment = midnight(row.lots[0].expires_on)
     seen = 0
     for lot in row.lots:
-        if not lot.expires_on or lot.expires_on == seen:
+        end = lot.expires_on
+        if end == seen:
             continue
-        seen = lot.expires_on
-        moments.append(book.zone.midnight(lot.expires_on))
-        for days in book.warning_days(lot.expires_on):
-            warning = book.zone.midnight(lot.expires_on - days)
-            if warning > row.clock:
-                moments.append(warning)
-    return moments
+        if not end:
+            break
+        seen = end
+        notice = book.warning_days(end)
+        if not notice:
+            continue
+        for days in notice:
+            warning = midnight(end - days)
+            if row.clock < warning < next_moment:
+                next_moment = warning
+    return next_moment
+
+
+def _any_expires(row: Account) -> bool:
+    """Whether any lot expires: the lots that do come first."""
+    return bool(row.lots) and row.lots[0].expires_on != 0

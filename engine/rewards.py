@@ -10,7 +10,7 @@ from engine.calendar import first_day, month_of
 from engine.money import ceiling, exact_product, money_text
 from engine.rulebook import Rulebook
 from engine.turn import Turn
-from schemas.account import Account, Discount, Lot
+from schemas.account import NEVER, Account, Discount, Lot
 from schemas.dead_letter import MISSING_FIELD, Unreadable
 from schemas.event import Event
 from schemas.programme_parts import AmountReward, CatalogueReward, FeeDiscountReward, Reward, ShareReward
@@ -159,9 +159,9 @@ def write_off_due(turn: Turn) -> None:
     _take(turn, write_off.rule, row.balance, write_off.reward, "first-of-month", {})
 
 
-def next_due(book: Rulebook, row: Account) -> list[int]:
+def next_due(book: Rulebook, row: Account) -> int:
     """The next 1st of a month on which there is something to write off."""
     write_off = book.write_off
     if write_off is None or row.balance <= 0 or (write_off.unless_goal and row.goal is not None):
-        return []
-    return [book.zone.midnight(first_day(month_of(book.zone.day(row.clock)) + 1))]
+        return NEVER
+    return book.zone.midnight(first_day(month_of(book.zone.day(row.clock)) + 1))

@@ -9,7 +9,7 @@ from engine.calendar import days_in, first_day, iso, month_of
 from engine.money import money_text, prorated
 from engine.rulebook import Rulebook
 from engine.turn import Turn
-from schemas.account import Account, TariffOrder
+from schemas.account import NEVER, Account, TariffOrder
 from schemas.event import Event, Tariff
 
 
@@ -95,6 +95,6 @@ def _share(tariff: Tariff | None, days: int, proration_days: int) -> Decimal:
     return prorated(tariff.monthly_price, days, proration_days)
 
 
-def next_due(book: Rulebook, row: Account) -> list[int]:
+def next_due(book: Rulebook, row: Account) -> int:
     """The day of the ordered change."""
-    return [book.zone.midnight(row.order.change_on)] if row.order is not None else []
+    return book.zone.midnight(row.order.change_on) if row.order is not None else NEVER
