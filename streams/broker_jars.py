@@ -72,7 +72,9 @@ def _fetch(cache: Path, say: Callable[[str], None]) -> None:
     staging = cache.with_suffix(".staging")
     shutil.rmtree(staging, ignore_errors=True)
     context = MavenContext(repo_cache=staging / "repository", timeout=TIMEOUT_S)
-    artifacts = _patiently("look up", lambda: _resolve(context), staging / "repository")
+    artifacts = _patiently(
+        f"look up Apache Kafka {KAFKA_VERSION}", lambda: _resolve(context), staging / "repository"
+    )
     jars = staging / "jars"
     jars.mkdir(parents=True)
     with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
@@ -106,7 +108,7 @@ def _fetch_one(artifact: Artifact, jars: Path) -> None:
         if damaged is not None:
             raise RuntimeError(f"{path.name} came damaged ({damaged})")
 
-    _patiently(f"fetch {path.name}", fetch, path)
+    _patiently(f"fetch {path.name} for Apache Kafka {KAFKA_VERSION}", fetch, path)
     path.rename(jars / path.name)
 
 
@@ -130,7 +132,7 @@ def _patiently(what: str, attempt: Callable[[], Result], leftover: Path) -> Resu
                 leftover.unlink(missing_ok=True)
             if not tries_left:
                 raise BrokerError(
-                    f"cannot {what} of Apache Kafka {KAFKA_VERSION} from Maven Central ({_cause(error)}); "
+                    f"cannot {what} from Maven Central ({_cause(error)}); "
                     "set KAFKA_BOOTSTRAP to use a broker of your own"
                 ) from error
     raise AssertionError("unreachable")
