@@ -42,6 +42,8 @@ def set_up_logging(level: str) -> None:
     )
     for library in ("aiokafka", "faust", "mode", "asyncio"):
         logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    # It warns of every produce request that it is about to repeat; when repeating fails, the batch fails.
+    logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)
 
 
 async def _serve(settings: Settings, new_task: TaskFactory) -> int:

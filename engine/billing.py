@@ -50,10 +50,9 @@ def next_index(row: Account, day: int) -> int:
 
 def is_covered(row: Account, index: int) -> bool:
     """Whether a payment counts for this billing date."""
-    for payment in reversed(row.payments):  # the latest is the likeliest
-        if payment.first <= index < payment.first + payment.months:
-            return True
-    return False
+    return any(  # the latest is the likeliest
+        payment.first <= index < payment.first + payment.months for payment in reversed(row.payments)
+    )
 
 
 def pay(turn: Turn, key: int, months: int) -> Payment:
@@ -165,7 +164,9 @@ def _judge(turn: Turn, levels: Levels, index: int) -> None:
     )
     before = row.level
     row.steps.append(step)
-    _set_level(turn, levels, _after(step, before, levels), "on-time-payment" if step.paid else "missed-payment")
+    _set_level(
+        turn, levels, _after(step, before, levels), "on-time-payment" if step.paid else "missed-payment"
+    )
     step.credited = _points(step, before, row.level, levels)
     lots.credit(turn, levels.rule, step.credited, "billing-day")
     if not step.paid and levels.months_counted_from == "reset":
@@ -177,9 +178,7 @@ def _is_bought(turn: Turn) -> bool:
     """Whether a month bought with points starts on this billing date, and so counts as paid."""
     rewards = turn.book.fee_rewards
     return any(
-        discount.first_day == turn.day
-        and discount.rule in rewards
-        and rewards[discount.rule].counts_as_paid
+        discount.first_day == turn.day and discount.rule in rewards and rewards[discount.rule].counts_as_paid
         for discount in turn.row.discounts
     )
 

@@ -20,6 +20,7 @@ from schemas.event import Event
 from schemas.link import OFFER, RETURN, Link
 from schemas.outcome import Cause
 from schemas.programme import Programme
+from schemas.programme_parts import Accrual
 
 HORIZON_DAYS: Final = 45
 _HORIZON: Final = HORIZON_DAYS * DAY
@@ -159,7 +160,7 @@ class Engine:
             billing.forget_refunds(row, horizon)
 
 
-def _spend(turn: Turn, event: Event, rules: accrual.Accrual) -> None:
+def _spend(turn: Turn, event: Event, rules: Accrual) -> None:
     data = event.data
     match event.type:
         case "charge.posted":

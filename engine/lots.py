@@ -49,7 +49,9 @@ def add(row: Account, lot: Lot) -> None:
     row.lots.insert(place, lot)
 
 
-def credit(turn: Turn, rule: str, points: int, reason: str, *, lot: str = "", expires: int | None = None) -> str:
+def credit(
+    turn: Turn, rule: str, points: int, reason: str, *, lot: str = "", expires: int | None = None
+) -> str:
     """Credit points as one lot and say so; returns the lot's name. Nothing comes of 0 points."""
     assert points >= 0, "a credit is a positive magnitude"
     if points == 0:
@@ -107,9 +109,7 @@ def reverse(turn: Turn, rule: str, points: int, reason: str, first: Collection[s
     if back <= 0:
         return 0
     taken = take(row, back, first)
-    turn.emit(
-        "points.reversed", rule, reason, {"points": back, "balance": row.balance, "lots": shown(taken)}
-    )
+    turn.emit("points.reversed", rule, reason, {"points": back, "balance": row.balance, "lots": shown(taken)})
     return back
 
 
@@ -136,7 +136,11 @@ def expire_due(turn: Turn) -> None:
     """Expire the lots whose time has come."""
     if not _any_expires(turn.row):
         return
-    due = [lot for lot in turn.row.lots if lot.expires_on and turn.book.zone.midnight(lot.expires_on) <= turn.time]
+    due = [
+        lot
+        for lot in turn.row.lots
+        if lot.expires_on and turn.book.zone.midnight(lot.expires_on) <= turn.time
+    ]
     closure = turn.book.closure
     if closure is not None and turn.book.closes_on is not None and turn.day >= turn.book.closes_on:
         expire(turn, due, closure.rule, "programme-closed")

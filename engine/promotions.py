@@ -7,7 +7,8 @@ from engine.calendar import add_months
 from engine.rulebook import matches
 from engine.turn import Turn
 from schemas.account import Discount, Payment
-from schemas.programme_promotions import Conditions, Days, DiscountPromotion, EntitlementPromotion
+from schemas.programme_forms import Days
+from schemas.programme_promotions import Conditions, DiscountPromotion, EntitlementPromotion
 
 TARIFF_CHANGED = "tariff-changed"
 

@@ -19,7 +19,7 @@ from engine.turn import Turn
 from schemas.account import Account, Claim
 from schemas.event import Event
 from schemas.link import ANSWER, CLAIM, CONVERSION, RESULT, Link
-from schemas.programme_promotions import Referral
+from schemas.programme_referral import Referral
 
 NONE: Final = "none"
 WAITING: Final = "waiting"
@@ -48,13 +48,19 @@ TRANSITIONS: Final = (
     Transition("friend", NONE, "code registered", CLAIMED, "claim to the advocate"),
     Transition("friend", NONE, "code registered, an earlier one has no answer", WAITING, "wait for it"),
     Transition("friend", WAITING, "the earlier one is answered", CLAIMED, "claim to the advocate"),
-    Transition("advocate", NONE, "claim, all tests passed", ACCEPTED, "referral.accepted; answer to the friend"),
+    Transition(
+        "advocate", NONE, "claim, all tests passed", ACCEPTED, "referral.accepted; answer to the friend"
+    ),
     Transition("advocate", NONE, "claim, a test failed", NONE, "answer with the reason"),
     Transition("friend", CLAIMED, "answer: accepted", ACCEPTED, "referral.accepted"),
     Transition("friend", CLAIMED, "answer: a reason", NONE, "referral.rejected"),
     Transition("friend", ACCEPTED, "activated and paid", CONVERTED, "conversion to the advocate"),
-    Transition("advocate", ACCEPTED, "conversion of a participant", COMPLETED, "referral.completed, reward; result"),
-    Transition("advocate", ACCEPTED, "conversion otherwise", REJECTED, "referral.rejected; result with the reason"),
+    Transition(
+        "advocate", ACCEPTED, "conversion of a participant", COMPLETED, "referral.completed, reward; result"
+    ),
+    Transition(
+        "advocate", ACCEPTED, "conversion otherwise", REJECTED, "referral.rejected; result with the reason"
+    ),
     Transition("friend", CONVERTED, "result: completed", COMPLETED, "referral.completed, reward"),
     Transition("friend", CONVERTED, "result: a reason", REJECTED, "referral.rejected"),
 )
@@ -104,7 +110,9 @@ def answer_claim(turn: Turn, link: Link) -> None:
 def take_answer(turn: Turn, link: Link) -> None:
     """At the friend: the advocate's account has accepted or refused."""
     row, referral = turn.row, turn.book.referral
-    claim = next((c for c in row.claims if c.state == CLAIMED and c.cause.packed() == turn.cause.packed()), None)
+    claim = next(
+        (c for c in row.claims if c.state == CLAIMED and c.cause.packed() == turn.cause.packed()), None
+    )
     if claim is None:
         return
     reason: str | None = link.data["reason"]
@@ -241,7 +249,10 @@ def _next_claim(turn: Turn) -> None:
         return
     again = Turn(turn.book, row, waiting.cause)
     waiting.state = CLAIMED
-    if any(c.state in (ACCEPTED, CONVERTED, COMPLETED) for c in row.claims) and turn.book.referral is not None:
+    if (
+        any(c.state in (ACCEPTED, CONVERTED, COMPLETED) for c in row.claims)
+        and turn.book.referral is not None
+    ):
         tests = turn.book.referral.tests
         faults = [fault for fault in (waiting.fault, "already-referred") if fault is not None]
         waiting.fault = min(faults, key=lambda fault: tests.index(fault) if fault in tests else len(tests))

@@ -6,7 +6,7 @@ from engine import discounts, entitlements, lots
 from engine.calendar import add_months
 from engine.turn import Turn
 from schemas.account import Discount
-from schemas.programme_promotions import AdvocateReward, FriendReward
+from schemas.programme_referral import AdvocateReward, FriendReward
 
 
 def reward_friend(turn: Turn, reward: FriendReward) -> None:

@@ -13,7 +13,7 @@ from engine.turn import Turn
 from schemas.account import NEVER, Account, Discount, Lot
 from schemas.dead_letter import MISSING_FIELD, Unreadable
 from schemas.event import Event
-from schemas.programme_parts import AmountReward, CatalogueReward, FeeDiscountReward, Reward, ShareReward
+from schemas.programme_rewards import AmountReward, CatalogueReward, FeeDiscountReward, Reward, ShareReward
 
 _HUNDRED: Final = Decimal(100)
 
@@ -29,7 +29,9 @@ def check(book: Rulebook, event: Event) -> None:
             MISSING_FIELD, f'data.amount: reward {event.data["reward"]!r} takes one, such as "500.00"'
         )
     if isinstance(reward, AmountReward) and reward.receiver_operator and "to" not in event.data:
-        raise Unreadable(MISSING_FIELD, f"data.to: reward {event.data['reward']!r} needs the receiving account")
+        raise Unreadable(
+            MISSING_FIELD, f"data.to: reward {event.data['reward']!r} needs the receiving account"
+        )
 
 
 def lacks_tariff(turn: Turn, event: Event) -> bool:
@@ -116,7 +118,7 @@ def _is_denomination(reward: AmountReward, amount: Decimal) -> bool:
     if reward.denominations_step is None or reward.denominations_up_to is None:
         return False
     beyond = amount - reward.denominations[-1]
-    return 0 < beyond and beyond % reward.denominations_step == 0 and amount <= reward.denominations_up_to
+    return beyond > 0 and beyond % reward.denominations_step == 0 and amount <= reward.denominations_up_to
 
 
 def _pay_share(turn: Turn, event: Event, reward: ShareReward) -> str | None:

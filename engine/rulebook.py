@@ -11,8 +11,9 @@ import orjson
 from engine.calendar import Zone
 from schemas.event import Tariff
 from schemas.programme import Programme
-from schemas.programme_parts import FeeDiscountReward, Rate
+from schemas.programme_parts import Rate
 from schemas.programme_promotions import DiscountPromotion, EntitlementPromotion, TariffMatch
+from schemas.programme_rewards import FeeDiscountReward
 
 
 class Rulebook:
@@ -29,7 +30,9 @@ class Rulebook:
         self.service: Final = programme.service
         self.membership: Final = programme.membership
         self.activated_before: Final = (
-            programme.membership.activated_before.toordinal() if programme.membership.activated_before else None
+            programme.membership.activated_before.toordinal()
+            if programme.membership.activated_before
+            else None
         )
         self.points: Final = programme.points
         self.levels: Final = programme.levels
@@ -45,7 +48,9 @@ class Rulebook:
         self.closure: Final = programme.closure
         self.closes_on: Final = programme.closure.day.toordinal() if programme.closure else None
         self.discounts: Final = tuple(p for p in programme.promotions if isinstance(p, DiscountPromotion))
-        self.entitlements: Final = tuple(p for p in programme.promotions if isinstance(p, EntitlementPromotion))
+        self.entitlements: Final = tuple(
+            p for p in programme.promotions if isinstance(p, EntitlementPromotion)
+        )
         self.discount_rules: Final = {p.rule: p for p in self.discounts}
         self.rates: Final = self._rates()
         self.fee_rewards: Final = {

@@ -16,7 +16,7 @@ from schemas.account import Gift, Lot
 from schemas.event import Event
 from schemas.link import OFFER, RETURN, Link
 from schemas.outcome import Cause
-from schemas.programme_parts import Gifts
+from schemas.programme_rewards import Gifts
 
 _GIFT: Final = "gift"
 _REWARD: Final = "reward"
@@ -66,9 +66,7 @@ def receive(turn: Turn, link: Link) -> None:
             turn.send(RETURN, link.sender_operator, link.sender, data)
         return
     gifts = book.gifts
-    welcome = gifts is not None and (
-        is_member(book, row) if gifts.receiver == "participant" else row.is_open
-    )
+    welcome = gifts is not None and (is_member(book, row) if gifts.receiver == "participant" else row.is_open)
     if gifts is None or not welcome:
         turn.send(RETURN, link.sender_operator, link.sender, data)
         return

@@ -34,7 +34,9 @@ def load(directory: Path | None) -> list[Programme]:
         return load_programmes(directory or Path(next(iter(programmes.__path__))))
     except ProgrammeError as error:
         first, *more = error.problems
-        raise LoyaltyError(first + (f" (and {len(more)} more; see 'loyalty check')" if more else "")) from error
+        raise LoyaltyError(
+            first + (f" (and {len(more)} more; see 'loyalty check')" if more else "")
+        ) from error
 
 
 def code_key(environment: Mapping[str, str] = os.environ) -> bytes:

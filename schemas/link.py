@@ -51,7 +51,9 @@ class Link:
     @property
     def identity(self) -> int:
         """64-bit hash of the step: a step that arrives twice has the same one."""
-        text = "\0".join(("link", self.kind, self.sender_operator, self.sender, *map(str, self.cause.packed())))
+        text = "\0".join(
+            ("link", self.kind, self.sender_operator, self.sender, *map(str, self.cause.packed()))
+        )
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
     def encoded(self) -> bytes:

@@ -10,53 +10,35 @@ from __future__ import annotations
 
 import datetime
 import zoneinfo
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from schemas.programme_forms import Day, Part
 from schemas.programme_parts import (
     Accrual,
     Closure,
-    Gifts,
-    Goals,
     Levels,
     Membership,
     OwnerChange,
     Points,
-    Rewards,
     TariffChange,
     Tenure,
-    WriteOff,
 )
-from schemas.programme_promotions import Promotion, Referral
+from schemas.programme_promotions import DiscountPromotion, Promotion
+from schemas.programme_referral import Referral
+from schemas.programme_rewards import AmountReward, FeeDiscountReward, Gifts, Goals, Rewards, WriteOff
 
 OperatorName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 
 
-def _plain_date(value: Any) -> Any:
-    if isinstance(value, datetime.datetime):
-        raise ValueError("a date without a time of day is wanted, such as 2025-08-01")
-    return value
-
-
-Day = Annotated[datetime.date, BeforeValidator(_plain_date)]
-
-
-class Programme(BaseModel):
+class Programme(Part):
     """One revision of an operator's programme."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    operator: OperatorName = Field(description="The operator that owns the programme; first part of every key.")
-    title: str = Field(description="The programme's name as members know it.")
+    operator: OperatorName = Field(
+        description="The operator that owns the programme; first part of every key."
+    )
+    title: str = Field(min_length=1, description="The programme's name as members know it.")
     summary: str = Field(default="", description="One or two sentences for the rules page.")
     sources: tuple[str, ...] = Field(default=(), description="Where the rules were published, in words.")
     effective_from: Day = Field(
@@ -84,7 +66,9 @@ class Programme(BaseModel):
     goals: Goals | None = Field(default=None, description="Saving for a goal (`goal.set`).")
     gifts: Gifts | None = Field(default=None, description="Points given to another member.")
     write_off: WriteOff | None = Field(default=None, description="The monthly write-off of the balance.")
-    tariff_change: TariffChange | None = Field(default=None, description="Tariff changes scheduled by request.")
+    tariff_change: TariffChange | None = Field(
+        default=None, description="Tariff changes scheduled by request."
+    )
     owner_change: OwnerChange | None = Field(default=None, description="What a new owner loses.")
     closure: Closure | None = Field(default=None, description="The programme's end.")
 
@@ -99,14 +83,16 @@ class Programme(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Programme:
-        rules = [promotion.rule for promotion in self.promotions]
-        twice = sorted({rule for rule in rules if rules.count(rule) > 1})
-        if twice:
-            raise ValueError(f"promotions: rule {twice[0]!r} is defined twice; rule names are unique")
+        self._rules_differ()
         if self.tenure is not None and self.membership.starts_with != "service.activated":
-            raise ValueError("tenure counts from an activation: membership.starts_with must be service.activated")
+            raise ValueError(
+                "tenure counts from an activation: membership.starts_with must be service.activated"
+            )
         if self.write_off is not None and self.write_off.unless_goal and self.goals is None:
             raise ValueError("write_off.unless_goal needs a `goals` section")
+        for name, reward in (self.rewards.items if self.rewards else {}).items():
+            if isinstance(reward, AmountReward) and reward.needs_goal and self.goals is None:
+                raise ValueError(f"rewards.items.{name}.needs_goal needs a `goals` section")
         service = self.referral.conversion_service if self.referral is not None else None
         if self.levels is not None and service not in (None, self.levels.payment_service):
             raise ValueError(
@@ -115,4 +101,28 @@ class Programme(BaseModel):
             )
         return self
 
+    def _rules_differ(self) -> None:
+        """A discount held is known by its rule alone, so no two sources of discounts may share one."""
+        rules = [promotion.rule for promotion in self.promotions]
+        rules += [
+            reward.rule
+            for reward in (self.rewards.items if self.rewards else {}).values()
+            if isinstance(reward, FeeDiscountReward)
+        ]
+        if self.levels is not None and self.levels.converted_rule is not None:
+            rules.append(self.levels.converted_rule)
+        if self.referral is not None:
+            if self.referral.advocate.ladder:
+                rules.append(self.referral.advocate.rule)
+            if self.referral.friend is not None and self.referral.friend.percent is not None:
+                rules.append(self.referral.friend.rule)
+        twice = sorted({rule for rule in rules if rules.count(rule) > 1})
+        if twice:
+            raise ValueError(
+                f"rule {twice[0]!r} names two promotions or discounts; each needs a name of its own"
+            )
 
+    @property
+    def discounts(self) -> tuple[DiscountPromotion, ...]:
+        """The promotions that are discounts."""
+        return tuple(p for p in self.promotions if isinstance(p, DiscountPromotion))

@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from schemas.programme import Programme
-from schemas.programme_parts import AmountReward
+from schemas.programme_rewards import AmountReward
 
 # The C parser is ten times faster; where PyYAML was built without it, the other reads the same.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
