@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -15,13 +16,18 @@ IMAGE: Final = f"apache/kafka:{KAFKA_VERSION}"
 HOST: Final = "127.0.0.1"
 PORT_INSIDE: Final = 9092
 CONTROLLER_PORT: Final = 9093
+LOCAL_DAEMONS: Final = ("http+docker://", "http://localhost", "http://127.0.0.1")
+"""Beginnings of the addresses that the client library uses for sockets and loopback ports."""
 PING_S: Final = 2
 START_S: Final = 90.0
 POLL_S: Final = 0.1
 
 
 def docker_answers() -> bool:
-    """Whether a Docker daemon answers within `PING_S` seconds."""
+    """Whether a Docker daemon of this machine answers within `PING_S` seconds.
+
+    One of another machine (`DOCKER_HOST`) does not count: its ports are not on our loopback interface.
+    """
     import docker
     import docker.errors
     import requests
@@ -31,7 +37,7 @@ def docker_answers() -> bool:
     except (docker.errors.DockerException, requests.RequestException):
         return False
     try:
-        return bool(client.ping())
+        return client.api.base_url.startswith(LOCAL_DAEMONS) and bool(client.ping())
     except (docker.errors.DockerException, requests.RequestException):
         return False
     finally:
@@ -48,7 +54,7 @@ class DockerBroker:
     def __init__(self, say: Callable[[str], None]) -> None:
         from testcontainers.core.container import DockerContainer
 
-        self._say: Final = say
+        self._container: Any = None
         self._port: Final = free_port()
         self.bootstrap: Final = f"{HOST}:{self._port}"
         settings = {
@@ -57,13 +63,14 @@ class DockerBroker:
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
             "controller.quorum.voters": f"1@localhost:{CONTROLLER_PORT}",
         }
-        container = DockerContainer(IMAGE).with_bind_ports(PORT_INSIDE, self._port)
-        for name, value in as_environment(settings).items():
-            container = container.with_env(name, value)
-        self._container: Final[Any] = container
         say(f"starting {IMAGE} in Docker (its image is fetched the first time)")
         try:
-            container.start()
+            self._container = DockerContainer(IMAGE)
+            # Bound to the loopback interface: the broker asks nobody for a password.
+            self._container.ports[f"{PORT_INSIDE}/tcp"] = (HOST, self._port)
+            for name, value in as_environment(settings).items():
+                self._container.with_env(name, value)
+            self._container.start()
             self._wait()
         except BrokerError:
             self.stop()
@@ -85,8 +92,10 @@ class DockerBroker:
 
     def stop(self) -> None:
         """Removes the container and its data. May be called again."""
-        if self._container.get_wrapped_container() is not None:
-            self._container.stop()
+        container, self._container = self._container, None
+        if container is not None:
+            with contextlib.suppress(Exception):  # it is gone already, or so is the daemon
+                container.stop()
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_S

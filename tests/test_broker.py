@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import psutil
 import pytest
@@ -254,6 +254,45 @@ def test_docker_that_cannot_run_the_image_gives_way_to_the_embedded_broker(
         assert said[0] == "Docker answers, but cannot run it; using the embedded broker"
     finally:
         running.stop()
+
+
+class RefusedContainer:
+    """A stand-in for a container whose image cannot be had: there is no Docker daemon in the tests."""
+
+    made: ClassVar[list[RefusedContainer]] = []
+
+    def __init__(self, image: str) -> None:
+        self.image = image
+        self.ports: dict[str, tuple[str, int]] = {}
+        self.environ: dict[str, str] = {}
+        self.stopped = False
+        self.made.append(self)
+
+    def with_env(self, name: str, value: str) -> None:
+        """Remembers it."""
+        self.environ[name] = value
+
+    def start(self) -> None:
+        """As docker does when an image cannot be pulled."""
+        raise RuntimeError("pull access denied\nfor a reason")
+
+    def stop(self) -> None:
+        """Remembers it."""
+        self.stopped = True
+
+
+def test_a_container_listens_on_loopback_only_and_a_refused_one_is_tidied_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("testcontainers.core.container.DockerContainer", RefusedContainer)
+    with pytest.raises(BrokerError, match=r"cannot run apache/kafka:[\d.]+: pull access denied$"):
+        broker_docker.DockerBroker(silent)
+    container = RefusedContainer.made.pop()
+    assert container.stopped
+    ((host, port),) = container.ports.values()
+    assert host == "127.0.0.1"
+    assert container.environ["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://127.0.0.1:{port}"
+    assert container.environ["KAFKA_TRANSACTION_STATE_LOG_MIN_ISR"] == "1"
 
 
 def test_no_docker_daemon_is_found_out_quickly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
