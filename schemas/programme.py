@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from schemas.programme_forms import Day, Part
+from schemas.programme_forms import CURRENCY_PATTERN, Day, Part, Rule
 from schemas.programme_parts import (
     Accrual,
     Closure,
@@ -25,19 +25,15 @@ from schemas.programme_parts import (
     TariffChange,
     Tenure,
 )
-from schemas.programme_promotions import DiscountPromotion, Promotion
+from schemas.programme_promotions import Promotion
 from schemas.programme_referral import Referral
 from schemas.programme_rewards import AmountReward, FeeDiscountReward, Gifts, Goals, Rewards, WriteOff
-
-OperatorName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 
 
 class Programme(Part):
     """One revision of an operator's programme."""
 
-    operator: OperatorName = Field(
-        description="The operator that owns the programme; first part of every key."
-    )
+    operator: Rule = Field(description="The operator that owns the programme; first part of every key.")
     title: str = Field(min_length=1, description="The programme's name as members know it.")
     summary: str = Field(default="", description="One or two sentences for the rules page.")
     sources: tuple[str, ...] = Field(default=(), description="Where the rules were published, in words.")
@@ -45,7 +41,7 @@ class Programme(Part):
         default=datetime.date(1970, 1, 1),
         description="First local day on which this revision decides; an event's own time picks the revision.",
     )
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
+    currency: Annotated[str, StringConstraints(pattern=CURRENCY_PATTERN)] = Field(
         description="ISO 4217 code of the operator's money."
     )
     zone: str = Field(description="IANA time zone of the operator's days, months and billing dates.")
@@ -121,8 +117,3 @@ class Programme(Part):
             raise ValueError(
                 f"rule {twice[0]!r} names two promotions or discounts; each needs a name of its own"
             )
-
-    @property
-    def discounts(self) -> tuple[DiscountPromotion, ...]:
-        """The promotions that are discounts."""
-        return tuple(p for p in self.promotions if isinstance(p, DiscountPromotion))

@@ -13,18 +13,21 @@ import yaml
 from pydantic import ValidationError
 
 from schemas.programme import Programme
+from schemas.programme_faults import ERROR, Problem, told
 from schemas.programme_rewards import AmountReward
 
 # The C parser is ten times faster; where PyYAML was built without it, the other reads the same.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_WHOLE: Final = "the definition"
 
 
 class ProgrammeError(ValueError):
     """Definitions that cannot be used; `problems` has one line for each fault, `file:line: field: what`."""
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems: Final = problems
+    def __init__(self, found: list[Problem]) -> None:
+        self.found: Final = found
+        self.problems: Final = [str(problem) for problem in found]
+        super().__init__("\n".join(self.problems))
 
 
 class Located:
@@ -35,9 +38,17 @@ class Located:
         self.file: Final = file
         self._node: Final = node
 
+    def line(self, *path: str | int) -> int:
+        """The line of a field, or of the nearest section around it that stands in the file."""
+        return _line(self._node, path)
+
     def where(self, *path: str | int) -> str:
         """`file:line` of a field."""
-        return f"{self.file}:{_line(self._node, path)}"
+        return f"{self.file}:{self.line(*path)}"
+
+    def problem(self, path: tuple[str | int, ...], message: str, severity: str) -> Problem:
+        """A problem with one of its fields."""
+        return Problem(self.file, self.line(*path), ".".join(map(str, path)) or _WHOLE, message, severity)
 
 
 def load_programmes(directory: Path) -> list[Programme]:
@@ -53,48 +64,52 @@ def locate_programmes(directory: Path) -> list[Located]:
 
     :raises ProgrammeError: with every fault found.
     """
-    if not directory.is_dir():
-        raise ProgrammeError([f"{directory}: not a directory; programme definitions are its *.yaml files"])
-    files = sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")])
-    if not files:
-        raise ProgrammeError([f"{directory}: no *.yaml file in it; each holds one operator's programme"])
-    found: list[Located] = []
-    problems: list[str] = []
-    for file in files:
-        try:
-            found += _read(file)
-        except ProgrammeError as error:
-            problems += error.problems
-    problems += _across(found)
+    found, problems = read_directory(directory)
     if problems:
         raise ProgrammeError(problems)
     return found
 
 
-def _read(file: Path) -> list[Located]:
+def read_directory(directory: Path) -> tuple[list[Located], list[Problem]]:
+    """The definitions of a directory that can be read, and every fault of those that cannot."""
+    if not directory.is_dir():
+        return [], [Problem(directory, 0, "", "not a directory; programme definitions are its *.yaml files")]
+    files = sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")])
+    if not files:
+        return [], [Problem(directory, 0, "", "no *.yaml file in it; each holds one operator's programme")]
+    found: list[Located] = []
+    problems: list[Problem] = []
+    for file in files:
+        read, faults = _read(file)
+        found += read
+        problems += faults
+    return found, problems + list(_across(found, whole=not problems))
+
+
+def _read(file: Path) -> tuple[list[Located], list[Problem]]:
     try:
         nodes = [node for node in yaml.compose_all(file.read_bytes(), _LOADER) if node is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
-        raise ProgrammeError([f"{file}:{line}: not YAML: {getattr(error, 'problem', error)}"]) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProgrammeError([f"{file}: cannot be read: {error}"]) from error
+        return [], [Problem(file, line, "", f"not YAML: {getattr(error, 'problem', error)}")]
+    except OSError as error:
+        return [], [Problem(file, 0, "", f"cannot be read: {error.strerror}")]
+    except RecursionError:
+        return [], [Problem(file, 1, "", "nested too deeply; a programme definition is wanted")]
     if not nodes:
-        raise ProgrammeError([f"{file}:1: empty; a programme definition is wanted"])
-    problems: list[str] = []
+        return [], [Problem(file, 1, "", "empty; a programme definition is wanted")]
+    problems: list[Problem] = []
     found: list[Located] = []
     for node in nodes:
-        problems += [f"{file}:{line}: {key}: written twice" for key, line in _twice(node)]
-        try:
-            found.append(Located(Programme.model_validate(_value(node)), file, node))
-        except ValidationError as error:
-            problems += [_told(file, node, fault) for fault in error.errors(include_url=False)]
-        except yaml.YAMLError as error:
-            problems.append(f"{file}:{node.start_mark.line + 1}: {getattr(error, 'problem', error)}")
-    if problems:
-        raise ProgrammeError(problems)
-    return found
+        faults = list(_faults(file, node))
+        if not faults:
+            try:
+                found.append(Located(Programme.model_validate(_value(node)), file, node))
+            except ValidationError as error:
+                faults = [_problem(file, node, fault) for fault in _proper(error.errors(include_url=False))]
+        problems += faults
+    return found, problems
 
 
 def _value(node: yaml.Node) -> Any:
@@ -105,17 +120,21 @@ def _value(node: yaml.Node) -> Any:
         loader.dispose()
 
 
-def _told(file: Path, node: yaml.Node, fault: Any) -> str:
+def _proper(faults: list[Any]) -> list[Any]:
+    """Without what only follows from another fault: a list is called too short when its elements are wrong."""
+    return [
+        fault
+        for fault in faults
+        if fault["type"] != "too_short"
+        or not any(f["loc"][: len(fault["loc"])] == fault["loc"] for f in faults if f is not fault)
+    ]
+
+
+def _problem(file: Path, node: yaml.Node, fault: Any) -> Problem:
     # pydantic puts the name of a union's member into the path, which is no key of the file.
     path = _in_file(node, fault["loc"])
-    message = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        message = "no such field; the fields are listed in docs/programme-reference.md"
-    elif fault["type"] == "missing":
-        message = "is missing"
-    elif not isinstance(fault["input"], dict | list):
-        message += f", not {fault['input']!r}"
-    return f"{file}:{_line(node, path)}: {'.'.join(map(str, path)) or 'the definition'}: {message}"
+    field = ".".join(map(str, path)) or _WHOLE
+    return Problem(file, _line(node, path), field, told(Programme, fault))
 
 
 def _in_file(node: yaml.Node, path: Iterable[str | int]) -> list[str | int]:
@@ -142,51 +161,72 @@ def _child(node: yaml.Node, part: str | int) -> yaml.Node | None:
 
 
 def _line(node: yaml.Node, path: Iterable[str | int]) -> int:
+    line = int(node.start_mark.line)
     for part in path:
-        if isinstance(node, yaml.MappingNode):
-            key = next((key for key, _ in node.value if key.value == part), None)
-            if key is None:
-                break
         child = _child(node, part)
         if child is None:
             break
+        key = (
+            next((key for key, value in node.value if value is child), child) if _is_mapping(node) else child
+        )
+        line = int(key.start_mark.line)
         node = child
-    return int(node.start_mark.line) + 1
+    return line + 1
 
 
-def _twice(node: yaml.Node) -> Iterator[tuple[str, int]]:
-    """Keys that stand twice in a mapping: YAML would take the last one without a word."""
-    if isinstance(node, yaml.MappingNode):
+def _is_mapping(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.MappingNode)
+
+
+def _faults(file: Path, node: yaml.Node, above: tuple[yaml.Node, ...] = ()) -> Iterator[Problem]:
+    """What YAML lets pass or stumbles over: keys that stand twice, values that are no day, loops."""
+    line = node.start_mark.line + 1
+    if node in above:
+        yield Problem(file, line, "", "an alias of what it stands in; write the value itself")
+    elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
-            if key.value in seen:
-                yield key.value, key.start_mark.line + 1
-            seen.add(key.value)
-            yield from _twice(value)
+            here = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                yield Problem(file, here, "", "a key is a plain word")
+            elif key.value in seen:
+                yield Problem(file, here, key.value, "written twice")
+            else:
+                seen.add(key.value)
+            yield from _faults(file, value, (*above, node))
     elif isinstance(node, yaml.SequenceNode):
         for child in node.value:
-            yield from _twice(child)
+            yield from _faults(file, child, (*above, node))
+    else:
+        try:
+            _value(node)
+        except (yaml.YAMLError, ValueError) as error:
+            what = getattr(error, "problem", None) or error
+            yield Problem(file, line, "", f"{node.value}: {what}; a day is written such as 2025-08-01")
 
 
-def _across(found: list[Located]) -> list[str]:
-    """Faults between definitions: revisions that begin on the same day, receivers without a programme."""
-    problems: list[str] = []
+def _across(found: list[Located], *, whole: bool) -> Iterator[Problem]:
+    """Faults between definitions: revisions that begin on the same day, receivers without a programme.
+
+    `whole`: every file could be read, so an operator that is not there is missing.
+    """
     operators = {located.programme.operator for located in found}
     begins: dict[tuple[str, Any], Located] = {}
     for located in found:
         programme = located.programme
-        key = (programme.operator, programme.effective_from)
-        if key in begins:
-            problems.append(
-                f"{located.where('effective_from')}: effective_from: revision of {programme.operator!r} from "
-                f"{programme.effective_from} stands in {begins[key].where('effective_from')} too; one may begin on a day"
+        first = begins.setdefault((programme.operator, programme.effective_from), located)
+        if first is not located:
+            yield located.problem(
+                ("effective_from",),
+                f"revision of {programme.operator!r} from {programme.effective_from} stands in "
+                f"{first.where('effective_from')} too; one may begin on a day",
+                ERROR,
             )
-        begins.setdefault(key, located)
         for name, reward in (programme.rewards.items if programme.rewards else {}).items():
-            if isinstance(reward, AmountReward) and reward.receiver_operator not in (None, *operators):
-                problems.append(
-                    f"{located.where('rewards', 'items', name, 'receiver_operator')}: rewards.items.{name}."
-                    f"receiver_operator: no programme of operator {reward.receiver_operator!r}; there are: "
-                    f"{', '.join(sorted(operators))}"
+            wanted = reward.receiver_operator if isinstance(reward, AmountReward) else None
+            if whole and wanted is not None and wanted not in operators:
+                yield located.problem(
+                    ("rewards", "items", name, "receiver_operator"),
+                    f"no programme of operator {wanted!r}; there are: {', '.join(sorted(operators))}",
+                    ERROR,
                 )
-    return problems

@@ -29,6 +29,10 @@ _DECIMAL_SCHEMA: Final = {
 }
 
 
+NAME_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+CURRENCY_PATTERN: Final = r"^[A-Z]{3}$"
+
+
 def _exact(value: Any) -> Any:
     if isinstance(value, bool | float):
         raise ValueError('an exact number is wanted: write it as a quoted decimal such as "5.00"')
@@ -66,7 +70,7 @@ Percent = Annotated[
 Day = Annotated[datetime.date, BeforeValidator(_plain_date)]
 """A local day of the operator's zone."""
 
-Rule = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+Rule = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=64)]
 """A name of lower-case letters, digits and single hyphens."""
 
 Segment = Literal["individual", "business"]
