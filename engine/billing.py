@@ -21,6 +21,8 @@ from schemas.account import BILLING, NEVER, SET, Account, LevelStep, Payment
 from schemas.programme_parts import Levels
 
 NOT_YET: Final = -1
+_WHOLE_KEY: Final = 0xFFFFFFFFFFFFFFFF
+_ID_OF_KEY: Final = 0xFFFFFFFF
 _HUNDRED: Final = Decimal(100)
 
 
@@ -32,7 +34,7 @@ def start(row: Account, day: int, billing_day: int) -> None:
         row.billing_month += 1
     row.billing_next = 0
     for payment in row.payments:
-        payment.first = 0
+        payment[Payment.FIRST] = 0
 
 
 def date_of(row: Account, index: int) -> int:
@@ -51,7 +53,7 @@ def next_index(row: Account, day: int) -> int:
 def is_covered(row: Account, index: int) -> bool:
     """Whether a payment counts for this billing date."""
     return any(  # the latest is the likeliest
-        payment.first <= index < payment.first + payment.months for payment in reversed(row.payments)
+        first <= index < first + months for _, first, months, _ in reversed(row.payments)
     )
 
 
@@ -63,12 +65,12 @@ def pay(turn: Turn, key: int, months: int) -> Payment:
         while is_covered(row, first):
             first += 1
     payment = Payment(key, first, months, turn.day)
-    row.payments.append(payment)
+    row.payments.append(payment.packed())
     row.paid_count += 1
     if levels is not None and first != NOT_YET:
         oldest = row.billing_next - levels.history_months
-        if oldest > 0 and row.payments[0].first + row.payments[0].months <= oldest:
-            row.payments = [p for p in row.payments if p.first + p.months > oldest]
+        if oldest > 0 and row.payments[0][Payment.FIRST] + row.payments[0][Payment.MONTHS] <= oldest:
+            row.payments = [p for p in row.payments if p[Payment.FIRST] + p[Payment.MONTHS] > oldest]
         if first < row.billing_next:
             _put_right_late(turn, levels, payment)
     return payment
@@ -81,13 +83,14 @@ def refund(turn: Turn, key: int) -> Payment | None:
     if payment is None:
         row.refunded[key] = turn.time
         return None
-    row.payments.remove(payment)
+    row.payments.remove(payment.packed())
     row.paid_count -= 1
     if levels is None or payment.first == NOT_YET:
         return payment
     reversed_points = 0
     touched: list[LevelStep] = []
-    for step in row.steps:
+    steps = _history(row)
+    for step in steps:
         if (
             step.kind == BILLING
             and step.paid
@@ -99,22 +102,22 @@ def refund(turn: Turn, key: int) -> Payment | None:
             touched.append(step)
             reversed_points += step.credited
     if touched:
-        _set_level(turn, levels, _replay(row, levels), "payment-refunded")
+        _set_level(turn, levels, _replay(row, levels, steps), "payment-refunded")
         taken = lots.reverse(turn, levels.rule, reversed_points, "payment-refunded")
         for step in touched:
             part = min(step.credited, taken)
             step.credited -= part
             taken -= part
+        row.steps = [step.packed() for step in steps]
     return payment
 
 
 def _find(row: Account, key: int) -> Payment | None:
-    for payment in row.payments:
-        if payment.key == key:
-            return payment
-    for payment in row.payments:  # another source sends the refund: the id alone must do
-        if payment.key & 0xFFFFFFFF == key & 0xFFFFFFFF:
-            return payment
+    """The payment of this source and id; of another source if the id alone must do."""
+    for mask in (_WHOLE_KEY, _ID_OF_KEY):
+        for packed in row.payments:
+            if packed[Payment.KEY] & mask == key & mask:
+                return Payment(*packed)
     return None
 
 
@@ -163,11 +166,11 @@ def _judge(turn: Turn, levels: Levels, index: int) -> None:
         price=row.tariff.monthly_price,
     )
     before = row.level
-    row.steps.append(step)
     _set_level(
         turn, levels, _after(step, before, levels), "on-time-payment" if step.paid else "missed-payment"
     )
     step.credited = _points(step, before, row.level, levels)
+    row.steps.append(step.packed())
     lots.credit(turn, levels.rule, step.credited, "billing-day")
     if not step.paid and levels.months_counted_from == "reset":
         row.level_months_base = index + 1
@@ -200,9 +203,13 @@ def _points(step: LevelStep, before: int, after: int, levels: Levels) -> int:
     return int(exact_product(step.price, levels.percent_per_level * level) // _HUNDRED)
 
 
-def _replay(row: Account, levels: Levels) -> int:
+def _history(row: Account) -> list[LevelStep]:
+    return [LevelStep.unpacked(packed) for packed in row.steps]
+
+
+def _replay(row: Account, levels: Levels, steps: list[LevelStep]) -> int:
     level = row.level_base
-    for step in row.steps:
+    for step in steps:
         level = _after(step, level, levels)
     return level
 
@@ -211,7 +218,8 @@ def _put_right_late(turn: Turn, levels: Levels, payment: Payment) -> None:
     row = turn.row
     today = turn.book.zone.day(max(row.clock, turn.time))
     first = -1
-    for step in row.steps:
+    steps = _history(row)
+    for step in steps:
         if (
             step.kind == BILLING
             and not step.paid
@@ -224,13 +232,14 @@ def _put_right_late(turn: Turn, levels: Levels, payment: Payment) -> None:
         return
     level = row.level_base
     missing = 0
-    for step in row.steps:
+    for step in steps:
         before, level = level, _after(step, level, levels)
         if step.kind == BILLING and step.index >= first:
             points = _points(step, before, level, levels)
             if points > step.credited:
                 missing += points - step.credited
                 step.credited = points
+    row.steps = [step.packed() for step in steps]
     _set_level(turn, levels, level, "late-arrival")
     lots.credit(turn, levels.rule, missing, "late-arrival")
 
@@ -240,7 +249,7 @@ def put_level(turn: Turn, level: int, reason: str) -> None:
     row, levels = turn.row, turn.book.levels
     if levels is None or (level == row.level and not row.steps):
         return
-    row.steps.append(LevelStep(SET, turn.day, level=level))
+    row.steps.append(LevelStep(SET, turn.day, level=level).packed())
     if level == 0 and levels.months_counted_from == "reset":
         row.level_months_base = row.billing_next
     _set_level(turn, levels, level, reason)
@@ -257,7 +266,7 @@ def _set_level(turn: Turn, levels: Levels, level: int, reason: str) -> None:
 
 def _shorten(row: Account, levels: Levels) -> None:
     while len(row.steps) > levels.history_months:
-        row.level_base = _after(row.steps.pop(0), row.level_base, levels)
+        row.level_base = _after(LevelStep.unpacked(row.steps.pop(0)), row.level_base, levels)
 
 
 def next_due(book: Rulebook, row: Account) -> int:

@@ -20,7 +20,7 @@ def on_activation(turn: Turn) -> None:
             _entitle(turn, promotion)
         elif promotion.trigger == "payment":
             assert promotion.payment_months is not None, "the definition is validated"
-            for payment in turn.row.payments:
+            for payment in map(_unpacked, turn.row.payments):
                 if payment.months >= promotion.payment_months:
                     _consider(turn, promotion, payment)
                     break
@@ -114,6 +114,10 @@ def _same_city(city: str | None, spellings: tuple[str, ...]) -> bool:
         return False
     given = city.strip().casefold()
     return any(given == spelling.strip().casefold() for spelling in spellings)
+
+
+def _unpacked(packed: list[int]) -> Payment:
+    return Payment(*packed)
 
 
 def _within(days: Days, day: int) -> bool:

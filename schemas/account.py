@@ -53,16 +53,26 @@ class Discount:
 class Payment:
     """A payment that counts for billing dates `first` … `first + months - 1`; `first` -1: not activated yet.
 
-    `key` holds 32 hash bits each of the event's source and id, by which `payment.refunded` finds it.
+    `key` holds 32 hash bits each of the event's source and id, by which `payment.refunded` finds it. An account
+    has dozens of them and looks at them one field at a time, so the row keeps them packed: `[key, first, months,
+    day]`, with the places named below.
     """
 
     __slots__ = ("day", "first", "key", "months")
+
+    KEY: Final = 0
+    FIRST: Final = 1
+    MONTHS: Final = 2
 
     def __init__(self, key: int, first: int, months: int, day: int) -> None:
         self.key = key
         self.first = first
         self.months = months
         self.day = day
+
+    def packed(self) -> list[int]:
+        """As the row keeps it."""
+        return [self.key, self.first, self.months, self.day]
 
 
 # Kinds of steps in the history of a level.
@@ -75,7 +85,8 @@ class LevelStep:
 
     A `BILLING` step is billing date number `index`: was it `paid`, was the account `blocked`, may it credit
     (`accrues`), at which `price`, and how many points it has `credited`; `bought`: paid by points. A `SET`
-    step puts the level to `level` (0: a block).
+    step puts the level to `level` (0: a block). The row keeps steps packed: they are added every month and
+    read when something has to be put right.
     """
 
     __slots__ = (
@@ -105,6 +116,31 @@ class LevelStep:
         self.level = level
         self.credited = credited
         self.price = price
+
+    def packed(self) -> list[Any]:
+        """As the row keeps it."""
+        flags = self.paid | self.blocked << 1 | self.accrues << 2 | self.bought << 3
+        packed: list[Any] = [self.kind, self.day, self.index, flags, self.level, self.credited]
+        if self.price is not None:
+            packed.append(f"{self.price:f}")
+        return packed
+
+    @classmethod
+    def unpacked(cls, packed: list[Any]) -> LevelStep:
+        """From what the row keeps."""
+        kind, day, index, flags, level, credited, *price = packed
+        return cls(
+            kind,
+            day,
+            index,
+            bool(flags & 1),
+            bool(flags & 2),
+            bool(flags & 4),
+            bool(flags & 8),
+            level,
+            credited,
+            Decimal(price[0]) if price else None,
+        )
 
 
 # States of a purchase.
@@ -224,7 +260,8 @@ class Account:
         """Month of the first billing date."""
         self.billing_next = 0
         """Index of the next billing date to be judged."""
-        self.payments: list[Payment] = []
+        self.payments: list[list[int]] = []
+        """Packed `Payment`s, as they came."""
         self.paid_count = 0
         """Payments for the programme's service that have not been refunded."""
         self.refunded: dict[int, int] = {}
@@ -234,7 +271,8 @@ class Account:
         """The level before the first of `steps`."""
         self.level_months_base = 0
         """Billing date index from which months of use count."""
-        self.steps: list[LevelStep] = []
+        self.steps: list[list[Any]] = []
+        """Packed `LevelStep`s, oldest first."""
         # Points.
         self.lots: list[Lot] = []
         """In the order in which they are spent: first to expire first, then first credited."""

@@ -17,9 +17,7 @@ from schemas.account import (
     Claim,
     Discount,
     Gift,
-    LevelStep,
     Lot,
-    Payment,
     Purchase,
     TariffOrder,
 )
@@ -90,29 +88,6 @@ def _read_tariff(packed: list[Any]) -> Tariff:
     return Tariff(code, family, speed, _money(price), prepaid, notice)
 
 
-def _step(step: LevelStep) -> list[Any]:
-    flags = step.paid | step.blocked << 1 | step.accrues << 2 | step.bought << 3
-    if step.price is None:
-        return [step.kind, step.day, step.index, flags, step.level, step.credited]
-    return [step.kind, step.day, step.index, flags, step.level, step.credited, _text(step.price)]
-
-
-def _read_step(packed: list[Any]) -> LevelStep:
-    kind, day, index, flags, level, credited, *price = packed
-    return LevelStep(
-        kind,
-        day,
-        index,
-        bool(flags & 1),
-        bool(flags & 2),
-        bool(flags & 4),
-        bool(flags & 8),
-        level,
-        credited,
-        Decimal(price[0]) if price else None,
-    )
-
-
 def _claim(claim: Claim) -> list[Any]:
     converted = claim.converted.packed() if claim.converted else None
     return [claim.state, claim.code, claim.advocate, claim.cause.packed(), claim.fault, converted]
@@ -146,11 +121,11 @@ def encode(row: Account) -> bytes:
     if row.order is not None:
         fields["or"] = [_tariff(row.order.tariff), row.order.change_on]
     if row.payments:
-        fields["pm"] = [[p.key, p.first, p.months, p.day] for p in row.payments]
+        fields["pm"] = row.payments
     if row.refunded:
         fields["rf"] = [[key, time] for key, time in row.refunded.items()]
     if row.steps:
-        fields["st"] = [_step(step) for step in row.steps]
+        fields["st"] = row.steps
     if row.lots:
         fields["lo"] = [[lot.id, lot.points, lot.expires_on] for lot in row.lots]
     if row.carry:
@@ -191,9 +166,9 @@ def decode(operator: str, id: str, value: bytes) -> Account:
     if "or" in fields:
         tariff, change_on = fields["or"]
         row.order = TariffOrder(_read_tariff(tariff), change_on)
-    row.payments = [Payment(*packed) for packed in get("pm", ())]
+    row.payments = get("pm", [])
     row.refunded = {key: time for key, time in get("rf", ())}
-    row.steps = [_read_step(packed) for packed in get("st", ())]
+    row.steps = get("st", [])
     row.lots = [Lot(*packed) for packed in get("lo", ())]
     row.carry = {name: Decimal(text) for name, text in get("ca", {}).items()}
     row.totals = {name: Decimal(text) for name, text in get("to", {}).items()}
