@@ -28,10 +28,15 @@ programmes_option = click.option(
 )
 
 
+def programmes_directory() -> Path:
+    """The programmes that come with this program."""
+    return Path(next(iter(programmes.__path__)))
+
+
 def load(directory: Path | None) -> list[Programme]:
     """The programmes of a directory, by default those that come with this program."""
     try:
-        return load_programmes(directory or Path(next(iter(programmes.__path__))))
+        return load_programmes(directory or programmes_directory())
     except ProgrammeError as error:
         first, *more = error.problems
         raise LoyaltyError(

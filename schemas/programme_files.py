@@ -92,7 +92,9 @@ def _read(file: Path) -> tuple[list[Located], list[Problem]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
-        return [], [Problem(file, line, "", f"not YAML: {getattr(error, 'problem', error)}")]
+        return [], [
+            Problem(file, line, "", f"not YAML: {' '.join(str(getattr(error, 'problem', error)).split())}")
+        ]
     except OSError as error:
         return [], [Problem(file, 0, "", f"cannot be read: {error.strerror}")]
     except RecursionError:
