@@ -8,14 +8,17 @@ import os
 import signal
 import sys
 import threading
-from typing import Final
+from typing import Final, cast
 
 import uvloop
 
 from agents.accounts import add_accounts_agent
-from streams.app import StreamApp, make_app
+from agents.fold import TaskState as FoldState
+from engine.decide import Engine
+from streams.app import EXIT_BUG, StreamApp, make_app
 from streams.settings import Settings
-from streams.task import TaskFactory
+from streams.store import Store
+from streams.task import TaskFactory, TaskState
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +26,25 @@ STOP_SECONDS_MAX: Final = 20.0
 LEAVE_SECONDS_MAX: Final = 5.0
 
 
-def run_worker(settings: Settings, new_task: TaskFactory | None = None) -> int:
+def loyalty_task(engine: Engine) -> TaskFactory:
+    """What makes the state of a task that decides with `engine`."""
+
+    def new_task(partition: int, store: Store) -> TaskState:
+        # The stream's records are read-only views with the very attributes that the fold asks for.
+        return cast(TaskState, FoldState(store, engine))
+
+    return new_task
+
+
+def run_worker(settings: Settings, new_task: TaskFactory) -> int:
     """Run a worker until SIGTERM or SIGINT (returns 0) or until something fails (returns the exit status).
 
-    `new_task` makes the state that decides; None means the loyalty fold of `agents.fold`.
+    `new_task` makes the state that decides: `loyalty_task(engine)`, or a toy in a test. Once it has begun to
+    stop, the process ends within seconds, whatever hangs.
+
+    Raises SettingsError when the TLS files cannot be used.
     """
     set_up_logging(settings.log_level)
-    if new_task is None:
-        new_task = _loyalty_task(settings)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     return asyncio.run(_serve(settings, new_task))
 
@@ -42,8 +56,15 @@ def set_up_logging(level: str) -> None:
     )
     for library in ("aiokafka", "faust", "mode", "asyncio"):
         logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_ours)
     # It warns of every produce request that it is about to repeat; when repeating fails, the batch fails.
     logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Not the services' small talk of starting and stopping, which begins with their place in a tree."""
+    return record.levelno >= logging.WARNING or not str(record.msg).startswith("[^")
 
 
 async def _serve(settings: Settings, new_task: TaskFactory) -> int:
@@ -72,9 +93,7 @@ async def _serve(settings: Settings, new_task: TaskFactory) -> int:
     _end_after(LEAVE_SECONDS_MAX if status else STOP_SECONDS_MAX, status)
     await _stop(app)
     log.info("stopped")
-    # Threads of the libraries must not keep a worker alive that has said it is stopped.
-    logging.shutdown()
-    os._exit(app.failure.exit_status if app.failure is not None else status)
+    return app.failure.exit_status if app.failure is not None else 0
 
 
 async def _stop(app: StreamApp) -> None:
@@ -87,10 +106,6 @@ async def _stop(app: StreamApp) -> None:
 
 def _end_after(seconds: float, status: int) -> None:
     """End the process for certain, whatever hangs: nothing uncommitted is lost by it."""
-    timer = threading.Timer(seconds, os._exit, (status or 70,))
+    timer = threading.Timer(seconds, os._exit, (status or EXIT_BUG,))
     timer.daemon = True
     timer.start()
-
-
-def _loyalty_task(settings: Settings) -> TaskFactory:
-    raise NotImplementedError("agents.fold has not arrived yet")

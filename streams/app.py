@@ -32,6 +32,9 @@ EXIT_FENCED: Final = 75
 EXIT_BROKER: Final = 69
 """Exit status when Kafka could not be reached or refused."""
 
+STOP_SECONDS: Final = 10.0
+"""How long a worker that is told to stop waits for its running batches."""
+
 _NEVER_SECONDS: Final = 10**9
 
 
@@ -61,9 +64,9 @@ class Failure:
             )
         elif isinstance(error, KafkaError):
             self.exit_status = EXIT_BROKER
-            self.text = (
-                f"Kafka failed ({type(error).__name__}: {error}); the batch was not committed, leaving"
-            )
+            name = type(error).__name__
+            reason = str(error).removeprefix(f"{name}: ")
+            self.text = f"Kafka failed ({name}: {reason}); leaving, and nothing was half committed"
         else:
             self.exit_status = EXIT_BUG
             self.text = (
@@ -126,6 +129,13 @@ class StreamApp(faust.App):
     async def crash(self, reason: BaseException) -> None:
         """Faust's own way of giving up leads to ours."""
         self.fail(reason)
+
+    async def on_stop(self) -> None:
+        """Let running batches finish before their producers are closed."""
+        if self._consumer is not None:
+            self.stream_consumer.forget()
+            await self.transactions.finish(STOP_SECONDS)
+        await super().on_stop()
 
     def worked_off(
         self, partition: int, result: FoldResult, fold_seconds: float, commit_seconds: float

@@ -63,19 +63,17 @@ class Transactions(TransactionManager):
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let running batches finish, so that their offsets are committed before anyone asks for them."""
         self._stream_app.stream_consumer.forget()
-        await self.finish()
+        await self.finish(self._stream_app.settings.rebalance_seconds / 2)
 
-    async def finish(self) -> None:
+    async def finish(self, seconds: float) -> None:
         """Wait until no batch is running. One that hangs is decided by the next owner's fencing."""
-        seconds = self._stream_app.settings.rebalance_seconds / 2
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
             log.warning("a batch of tasks %s did not finish in %.0f s", sorted(self._running), seconds)
 
     async def on_stop(self) -> None:
-        """Finish what runs, then close the producers."""
-        await self.finish()
+        """Close the producers."""
         await self._close_all()
 
     async def commit(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
@@ -119,6 +117,8 @@ class Transactions(TransactionManager):
         folded = monotonic()
         if not 0 <= result.consumed <= len(records):
             raise RuntimeError(f"the fold says it consumed {result.consumed} of {len(records)} records")
+        if not (result.consumed or result.rows or result.produce):
+            raise RuntimeError(f"the fold makes no progress on {len(records)} records")
         await producer.begin_transaction()
         try:
             changelog_end = await self._publish(producer, partition, records, result)

@@ -1,0 +1,70 @@
+"""Topics on a real broker: created right, and told apart from those that are not."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from schemas.topics import JOURNAL, PAYMENTS, POINTS
+from streams.settings import Settings
+from streams.table import changelog_topic
+from streams.topics import check_topics, create_topics, wanted_topics, worker_problems
+from tests.stream_world import World, empty_broker, world
+
+__all__ = ["empty_broker", "world"]
+
+
+async def remake(settings: Settings, name: str, partitions: int, config: dict[str, str]) -> None:
+    """Delete a topic and create it otherwise."""
+    admin = AIOKafkaAdminClient(**settings.kafka())
+    await admin.start()
+    try:
+        await admin.delete_topics([name])
+        while name in await admin.list_topics():
+            await asyncio.sleep(0.1)
+        await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=config)])
+        while name not in await admin.list_topics():
+            await asyncio.sleep(0.1)
+    finally:
+        await admin.close()
+
+
+def test_topics_just_created_are_as_they_must_be_and_creating_again_changes_nothing(world: World) -> None:
+    assert asyncio.run(check_topics(world.settings)) == []
+    assert asyncio.run(create_topics(world.settings)) == []
+
+
+def test_a_topic_that_would_lose_old_events_is_told(world: World) -> None:
+    asyncio.run(remake(world.settings, JOURNAL.name, 2, {}))
+    told = {(d.topic, d.what): (d.found, d.right) for d in asyncio.run(check_topics(world.settings))}
+    assert told[JOURNAL.name, "retention.ms"] == ("604800000", "-1")
+    assert all(topic == JOURNAL.name for topic, _ in told)
+
+
+def test_a_wrong_number_of_partitions_keeps_a_worker_from_starting(world: World) -> None:
+    asyncio.run(remake(world.settings, PAYMENTS.name, 3, {"retention.ms": "-1"}))
+    problems = asyncio.run(worker_problems(world.settings))
+    assert [(d.topic, d.what, d.found, d.right) for d in problems] == [
+        (PAYMENTS.name, "number of partitions", "3", "2")
+    ]
+    assert "LOYALTY_PARTITIONS" in str(problems[0])
+
+
+def test_a_missing_topic_is_told_and_a_changelog_that_deletes(world: World) -> None:
+    name = changelog_topic(world.application_id)
+    asyncio.run(remake(world.settings, name, 2, {"cleanup.policy": "compact,delete"}))
+    other = world.settings.model_copy(update={"application_id": f"{world.application_id}-other"})
+    missing = changelog_topic(other.application_id)
+    assert [(d.topic, d.found) for d in asyncio.run(worker_problems(other))] == [(missing, "missing")]
+    assert [(d.topic, d.what) for d in asyncio.run(worker_problems(world.settings))] == [
+        (name, "cleanup.policy")
+    ]
+
+
+def test_nothing_is_wanted_twice_and_only_the_changelog_is_compacted(world: World) -> None:
+    wanted = wanted_topics(world.settings)
+    assert len({topic.name for topic in wanted}) == len(wanted)
+    compacted = [topic.name for topic in wanted if "compact" in topic.config["cleanup.policy"]]
+    assert compacted == [changelog_topic(world.application_id)]
+    assert POINTS.name in {topic.name for topic in wanted}
