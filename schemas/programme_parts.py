@@ -71,7 +71,7 @@ class Points(Part):
         "another system decides them. The engine takes corrections either way; `loyalty check` uses it to tell "
         "a reward that nobody can ever afford.",
     )
-    expiry: Expiry = Field(default_factory=Never, description="When a lot stops being usable.")
+    expiry: Expiry = Field(default=Never(), description="When a lot stops being usable.")
     warn_days_before: tuple[DaysBefore, ...] = Field(
         default=(), description="Days before `expires_on` at whose 00:00 `points.expiring` warns."
     )
