@@ -24,6 +24,7 @@ from loyalty.deployment import DEVELOPMENT_KEY, load
 from schemas.dead_letter import Unreadable
 from schemas.event import Event
 from schemas.instant import parse_instant
+from schemas.topics import CLOCK
 from schemas.wire import read_event
 
 CASES: Final = Path(__file__).parent / "cases"
@@ -73,9 +74,12 @@ def run(
     dead: list[Unreadable] = []
     for line in lines:
         try:
-            events.append(read_event(line, key=None, topic=None, operators=engine.books.operators))
+            event = read_event(line, key=None, topic=None, operators=engine.books.operators)
         except Unreadable as error:
             dead.append(error)
+            continue
+        if event.type not in CLOCK.types:
+            events.append(event)
     if not as_arrived:
         events.sort(key=lambda event: event.time)
     simulation = Simulation(engine)
