@@ -26,15 +26,21 @@ _ID_OF_KEY: Final = 0xFFFFFFFF
 _HUNDRED: Final = Decimal(100)
 
 
-def start(row: Account, day: int, billing_day: int) -> None:
-    """Start billing at the first activation: payments made before it count from the first billing date on."""
+def start(row: Account, day: int, billing_day: int, levels: Levels | None) -> None:
+    """Start billing at the first activation: payments made before it count from the first billing date on.
+
+    With `same_period: next` each of them begins where the one before it ends.
+    """
     row.billing_day = billing_day
     row.billing_month = month_of(day)
     if day_in(row.billing_month, billing_day) <= day:
         row.billing_month += 1
     row.billing_next = 0
+    first = 0
     for payment in row.payments:
-        payment[Payment.FIRST] = 0
+        payment[Payment.FIRST] = first
+        if levels is not None and levels.same_period == "next":
+            first += payment[Payment.MONTHS]
 
 
 def date_of(row: Account, index: int) -> int:

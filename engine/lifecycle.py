@@ -44,7 +44,7 @@ def activate(turn: Turn, event: Event) -> None:
     row.activated_at = turn.time
     row.activated_day = row.tenure_day = turn.day
     row.tariff = data["tariff"]
-    billing.start(row, turn.day, data.get("billing_day", _day_of_month(turn.day)))
+    billing.start(row, turn.day, data.get("billing_day", _day_of_month(turn.day)), book.levels)
     referral.notice_conversion(turn)
     promotions.on_activation(turn)
 

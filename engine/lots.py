@@ -29,6 +29,14 @@ def expires_on(book: Rulebook, day: int) -> int:
     return end
 
 
+def ends_on(book: Rulebook, lot: Lot) -> int:
+    """First day on which a lot cannot be used; 0: never. A closure that a later revision brings ends it too."""
+    closes_on = book.closes_on
+    if closes_on is not None and (lot.expires_on == 0 or lot.expires_on > closes_on):
+        return closes_on
+    return lot.expires_on
+
+
 def lot_id(outcome: str, number: int = 0) -> str:
     """Name of the lot that an outcome brings: part of a hash, so that the same history gives the same names."""
     return hashlib.blake2b(f"{outcome}/{number}".encode(), digest_size=6).hexdigest()
@@ -134,16 +142,14 @@ def expire(turn: Turn, lots: list[Lot], rule: str, reason: str) -> None:
 
 def expire_due(turn: Turn) -> None:
     """Expire the lots whose time has come."""
-    if not _any_expires(turn.row):
+    book = turn.book
+    if not _any_expires(book, turn.row):
         return
     due = [
-        lot
-        for lot in turn.row.lots
-        if lot.expires_on and turn.book.zone.midnight(lot.expires_on) <= turn.time
+        lot for lot in turn.row.lots if (end := ends_on(book, lot)) and book.zone.midnight(end) <= turn.time
     ]
-    closure = turn.book.closure
-    if closure is not None and turn.book.closes_on is not None and turn.day >= turn.book.closes_on:
-        expire(turn, due, closure.rule, "programme-closed")
+    if book.closure is not None and book.closes_on is not None and turn.day >= book.closes_on:
+        expire(turn, due, book.closure.rule, "programme-closed")
     else:
         expire(turn, due, EXPIRY_RULE, "expired")
 
@@ -151,15 +157,16 @@ def expire_due(turn: Turn) -> None:
 def warn_due(turn: Turn) -> None:
     """Warn about the lots that expire a set number of days from now, one outcome per expiry day."""
     book = turn.book
-    if not _any_expires(turn.row):
+    if not _any_expires(book, turn.row):
         return
     expiring: dict[int, int] = {}
     for lot in turn.row.lots:
-        if not lot.expires_on:
+        lot_ends = ends_on(book, lot)
+        if not lot_ends:
             continue
-        for days in book.warning_days(lot.expires_on):
-            if lot.expires_on - days == turn.day:
-                expiring[lot.expires_on] = expiring.get(lot.expires_on, 0) + lot.points
+        for days in book.warning_days(lot_ends):
+            if lot_ends - days == turn.day:
+                expiring[lot_ends] = expiring.get(lot_ends, 0) + lot.points
     for end, points in expiring.items():
         turn.emit(
             "points.expiring",
@@ -172,14 +179,14 @@ def warn_due(turn: Turn) -> None:
 
 def next_due(book: Rulebook, row: Account) -> int:
     """The next moment at which lots expire or are warned about."""
-    if not _any_expires(row):
+    if not _any_expires(book, row):
         return NEVER
     # The first lot is the first to expire; a later one can be warned about sooner only by other notice.
     midnight = book.zone.midnight
-    next_moment = midnight(row.lots[0].expires_on)
+    next_moment = midnight(ends_on(book, row.lots[0]))
     seen = 0
     for lot in row.lots:
-        end = lot.expires_on
+        end = ends_on(book, lot)
         if end == seen:
             continue
         if not end:
@@ -195,6 +202,6 @@ def next_due(book: Rulebook, row: Account) -> int:
     return next_moment
 
 
-def _any_expires(row: Account) -> bool:
+def _any_expires(book: Rulebook, row: Account) -> bool:
     """Whether any lot expires: the lots that do come first."""
-    return bool(row.lots) and row.lots[0].expires_on != 0
+    return bool(row.lots) and ends_on(book, row.lots[0]) != 0

@@ -73,7 +73,7 @@ def _consider(turn: Turn, promotion: DiscountPromotion, payment: Payment | None)
 def _discount(turn: Turn, promotion: DiscountPromotion, payment: Payment | None) -> Discount:
     first, last = turn.day, 0
     lasts = promotion.lasts
-    if payment is not None and turn.book.levels is not None:
+    if payment is not None and (turn.book.levels is not None or lasts.billing_months is not None):
         first = billing.date_of(turn.row, payment.first)
         if lasts.billing_months is not None:
             last = billing.date_of(turn.row, payment.first + lasts.billing_months) - 1

@@ -97,9 +97,9 @@ def points_life(programme: Programme) -> str:
 def levels(programme: Programme, terms: Levels) -> str:
     """The level that paying on time raises."""
     lines = [
-        f"It asks for an activated monthly tariff. Every billing date that is paid for on time raises the level by 1, up to {terms.maximum}. A payment for "
-        f"`{terms.payment_service}` made before the day of the billing date is on time; on the day itself it is "
-        "late. A payment for several months counts for as many billing dates.",
+        "It asks for an activated monthly tariff. Every billing date that is paid for on time raises the level by 1, "
+        f"up to {terms.maximum}. A payment for `{terms.payment_service}` made before the day of the billing date is "
+        "on time; on the day itself it is late. A payment for several months counts for as many billing dates.",
         "A billing date that is not paid for puts the level back to 0, and so does any block, at once. While a block "
         "is on, the level does not rise and nothing is credited.",
         _crediting(terms),
