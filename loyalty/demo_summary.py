@@ -11,9 +11,9 @@ from loyalty.watch_view import View
 def month_summary(console: Console, view: View) -> None:
     """The month's totals, and commands that really work."""
     console.print()
-    _say(console, f"{view.events:,} events became {view.tally.outcomes:,} outcomes.")
-    _totals(console, view.tally)
-    _say(
+    say(console, f"{view.events:,} events became {view.tally.outcomes:,} outcomes.")
+    totals(console, view.tally)
+    say(
         console,
         "\nTry next:\n"
         "  loyalty demo --write-events month.ndjson        the same events as a file\n"
@@ -32,18 +32,19 @@ def month_summary(console: Console, view: View) -> None:
     )
 
 
-def _totals(console: Console, tally: Tally) -> None:
+def totals(console: Console, tally: Tally) -> None:
+    """What came out, in numbers."""
     levels = ", ".join(f"{count} at {level}" for level, count in tally.accounts_per_level())
-    _say(
+    say(
         console,
         f"  points         {tally.points_credited:,} credited, {tally.points_redeemed:,} spent, "
         f"{tally.points_outstanding:,} outstanding",
     )
-    _say(console, f"  levels         {levels or 'none above 0'}")
-    _say(console, f"  referrals      {tally.referrals_completed:,} completed")
-    _say(console, f"  discounts      {_listed(tally.discounts)}")
-    _say(console, f"  rejections     {_listed(tally.rejections)}")
-    _say(console, f"  dead letters   {_listed(tally.dead_letters)}")
+    say(console, f"  levels         {levels or 'none above 0'}")
+    say(console, f"  referrals      {tally.referrals_completed:,} completed")
+    say(console, f"  discounts      {_listed(tally.discounts)}")
+    say(console, f"  rejections     {_listed(tally.rejections)}")
+    say(console, f"  dead letters   {_listed(tally.dead_letters)}")
 
 
 def _listed(counts: dict[str, int]) -> str:
@@ -51,5 +52,6 @@ def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in ordered) or "none"
 
 
-def _say(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
+    """Print a text as it is."""
     console.print(text, highlight=False, soft_wrap=True, markup=False)

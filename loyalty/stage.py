@@ -55,6 +55,9 @@ class Stage:
         from aiokafka import AIOKafkaConsumer, TopicPartition
         from aiokafka.admin import AIOKafkaAdminClient
 
+        from streams.topics import create_topics
+
+        await create_topics(self.settings)
         self._admin = AIOKafkaAdminClient(**self.settings.kafka())
         await self._admin.start()
         self._consumer = AIOKafkaConsumer(

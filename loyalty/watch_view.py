@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 from typing import Any, Final
@@ -22,36 +22,40 @@ from loyalty.words import dead_letter_in_words, in_words
 from schemas.topics import DEAD_LETTERS
 
 LAST_OUTCOMES: Final = 14
+UNSPOKEN: Final = frozenset({"entitlement.granted"})
+"""Types that come with every activation and would crowd out the rest."""
 RATE_WINDOW_S: Final = 3.0
 BAR_CELLS: Final = 12
 REFRESH_S: Final = 0.1
 PLAIN_EVERY_S: Final = 1.0
+"""How often a line is printed where there is no terminal."""
 
 
 class View:
     """Shows a `Tally` as it grows. `when` is what time it is in the feed; `share` how much of it is done."""
 
-    def __init__(self, tally: Tally, console: Console, title: str) -> None:
+    def __init__(
+        self, tally: Tally, console: Console, title: str, *, plain_every_s: float = PLAIN_EVERY_S
+    ) -> None:
         self.tally: Final = tally
         self._console: Final = console
         self._title: Final = title
         self.when = ""
         self.share = 0.0
         self.events = 0
-        self._last: Final[deque[tuple[str, str]]] = deque(maxlen=LAST_OUTCOMES)
+        self._plain_every_s: Final = plain_every_s
+        self._last: Final[deque[tuple[str, dict[str, Any]]]] = deque(maxlen=LAST_OUTCOMES)
         self._steps: Final[deque[tuple[float, int]]] = deque()
 
     def saw(self, topic: str, record: dict[str, Any]) -> None:
         """Remember what one outcome or dead letter says, for the list of the latest."""
-        if topic == DEAD_LETTERS.name:
-            self._last.append(("yellow", dead_letter_in_words(record)))
-            return
-        words = in_words(record)
-        if words is not None:
-            self._last.append((_colour(record), words))
+        if record.get("type") not in UNSPOKEN:
+            self._last.append((topic, record))
 
     def fed(self, count: int) -> None:
         """Count events that went in."""
+        if not self._steps:
+            self._steps.append((monotonic(), self.events))
         self.events += count
         self._steps.append((monotonic(), self.events))
 
@@ -75,13 +79,13 @@ class View:
     async def keep_showing(self, renew: Callable[[], None]) -> None:
         """Renew it as often as it makes sense, until cancelled."""
         while True:
-            await asyncio.sleep(REFRESH_S if self._console.is_terminal else PLAIN_EVERY_S)
+            await asyncio.sleep(REFRESH_S if self._console.is_terminal else self._plain_every_s)
             renew()
 
     def _line(self) -> None:
         tally = self.tally
         self._console.print(
-            f"{self.when:<12} {self.events:>6,} events in  {self.rate:>5,.0f}/s  "
+            f"{self.when:<16} {self.events:>6,} events in  {self.rate:>5,.0f}/s  "
             f"{tally.points_credited:>6,} points credited  {tally.levels_raised:>4,} levels reached  "
             f"{tally.referrals_completed:>3} referrals completed  "
             f"{tally.discounts.total():>3} discounts granted  {tally.rejections.total():>3} rejections  "
@@ -91,7 +95,7 @@ class View:
         )
         if self._last:
             self._console.print(
-                f"{'':<12}   {self._last[-1][1]}", style="dim", highlight=False, soft_wrap=True
+                f"{'':<16}   {self._last[-1][1]}", style="dim", highlight=False, soft_wrap=True
             )
 
     def _page(self) -> RenderableType:
@@ -131,7 +135,8 @@ class View:
         return table
 
     def _latest(self) -> RenderableType:
-        lines = [Text(words, style=colour, no_wrap=True, overflow="ellipsis") for colour, words in self._last]
+        spoken = _spoken(self._last)
+        lines = [Text(words, style=colour, no_wrap=True, overflow="ellipsis") for colour, words in spoken]
         return Group(*lines, *[Text() for _ in range(LAST_OUTCOMES - len(lines))])
 
 
@@ -152,6 +157,17 @@ class _Page:
 
     def _renew(self) -> None:
         self._live.update(self._page(), refresh=True)
+
+
+def _spoken(records: Iterable[tuple[str, dict[str, Any]]]) -> list[tuple[str, str]]:
+    """Colour and words of what there is to say."""
+    spoken: list[tuple[str, str]] = []
+    for topic, record in records:
+        if topic == DEAD_LETTERS.name:
+            spoken.append(("yellow", dead_letter_in_words(record)))
+        elif (words := in_words(record)) is not None:
+            spoken.append((_colour(record), words))
+    return spoken
 
 
 def _colour(outcome: dict[str, Any]) -> str:

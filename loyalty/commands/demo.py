@@ -54,16 +54,15 @@ def command(telco: bool, fast: bool, write_events: str | None, customers: int | 
 
     signal.signal(signal.SIGTERM, _terminated)
     console = Console(soft_wrap=True) if not sys.stdout.isatty() else Console()
-    _on_broker(console, _telco(console, customers) if telco else _month(console, fast=fast))
-    return 0
+    return _on_broker(console, _telco(console, customers) if telco else _month(console, fast=fast))
 
 
-def _month(console: Console, *, fast: bool) -> Callable[[Settings, Path], None]:
+def _month(console: Console, *, fast: bool) -> Callable[[Settings, Path], int]:
     from loyalty.cluster import talk
     from loyalty.demo_month import DAY_S, run_month
     from loyalty.demo_summary import month_summary
 
-    def run(settings: Settings, directory: Path) -> None:
+    def run(settings: Settings, directory: Path) -> int:
         arrivals = _feed(False, None)
         console.print(
             "150 residents have been with the provider since spring; 50 newcomers come in August and September.\n"
@@ -74,25 +73,25 @@ def _month(console: Console, *, fast: bool) -> Callable[[Settings, Path], None]:
             lambda known: run_month(known, arrivals, directory, console, day_s=0.0 if fast else DAY_S),
         )
         month_summary(console, view)
+        return 0
 
     return run
 
 
-def _telco(console: Console, customers: int | None) -> Callable[[Settings, Path], None]:
+def _telco(console: Console, customers: int | None) -> Callable[[Settings, Path], int]:
     from loyalty.demo_telco import run_telco
 
-    def run(settings: Settings, directory: Path) -> None:
-        run_telco(settings, _feed(True, customers), directory, console)
+    def run(settings: Settings, directory: Path) -> int:
+        return run_telco(settings, _feed(True, customers), directory, console)
 
     return run
 
 
-def _on_broker(console: Console, run: Callable[[Settings, Path], None]) -> None:
+def _on_broker(console: Console, run: Callable[[Settings, Path], int]) -> int:
     """A broker and a temporary directory for as long as it takes; both go, whatever happens."""
-    from loyalty.cluster import settings_of, talk
+    from loyalty.cluster import settings_of
     from loyalty.stage import fresh
     from streams.broker import BrokerError, start_broker
-    from streams.topics import create_topics
 
     def say(text: str) -> None:
         console.print(text, style="dim", highlight=False)
@@ -103,9 +102,8 @@ def _on_broker(console: Console, run: Callable[[Settings, Path], None]) -> None:
         raise LoyaltyError(str(error)) from error
     try:
         settings = fresh(settings_of(bootstrap=broker.bootstrap))
-        talk(settings, create_topics)
         with tempfile.TemporaryDirectory(prefix="loyalty-demo-") as directory:
-            run(settings, Path(directory))
+            return run(settings, Path(directory))
     finally:
         broker.stop()
 
