@@ -19,6 +19,7 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
+from schemas.topics import LINKS
 from streams.merge import TaskBuffers
 from streams.task import Batch, Record
 
@@ -35,7 +36,7 @@ BREATH_SECONDS: Final = 0.05
 
 
 class Fetched(NamedTuple):
-    """What one fetch brought, and how far each partition has been read: (position, last stable offset)."""
+    """What one fetch brought, and how far each partition has been read: (position, known end)."""
 
     records: Mapping[TP, Sequence[Record]]
     progress: Mapping[TP, tuple[int | None, int | None]]
@@ -93,7 +94,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         for tp in tps:
             if tp in assignment.tps:
                 state = assignment.state_value(tp)
-                progress[tp] = (state.position if state.has_valid_position else None, state.lso)
+                # Records of an open transaction count: they may be earlier than what others already show, and
+                # so a feed that writes its topics in one transaction is seen in order. Not so for links, which
+                # may come in any order and are in other tasks' open transactions all the time.
+                end = state.lso if tp.topic == LINKS.name else state.highwater
+                progress[tp] = (state.position if state.has_valid_position else None, end)
         return progress
 
     async def stable_ends(self, tps: Iterable[TP]) -> dict[TP, int]:
@@ -255,10 +260,10 @@ class Consumer(driver.Consumer):
             buffers = self._buffers.get(tp.partition)
             if buffers is not None:
                 buffers.add(tp.topic, records)
-        for tp, (position, stable_end) in fetched.progress.items():
+        for tp, (position, end) in fetched.progress.items():
             buffers = self._buffers.get(tp.partition)
             if buffers is not None:
-                buffers.progress(tp.topic, position, stable_end)
+                buffers.progress(tp.topic, position, end)
 
     def _message(self, tp: TP, last: Record, batch: Batch) -> ConsumerMessage:
         return ConsumerMessage(

@@ -4,7 +4,7 @@ One account's records come on several topics and their order matters. Among the 
 topic's buffer the one with the smallest timestamp is next; at equal timestamps the topic named first wins
 (the clock). A record is never moved before one that precedes it in its own topic: late is late.
 
-A topic that is behind its known stable end holds the others back, because its next record may be earlier than
+A topic that is behind its known end holds the others back, because its next record may be earlier than
 theirs. A topic that is caught up does not, but for an idle wait (0 by default) that gives its producers time.
 """
 
@@ -58,12 +58,12 @@ class TaskBuffers:
         """Take in records of `topic` that follow those it already has."""
         self._topics[topic].records.extend(records)
 
-    def progress(self, topic: str, position: int | None, stable_end: int | None) -> None:
-        """Note how far `topic` has been read: the next offset to read, and its known stable end.
+    def progress(self, topic: str, position: int | None, end: int | None) -> None:
+        """Note how far `topic` has been read: the next offset to read, and its known end.
 
         While either is unknown the topic counts as behind.
         """
-        self._topics[topic].behind = position is None or stable_end is None or position < stable_end
+        self._topics[topic].behind = position is None or end is None or position < end
 
     def wants(self, topic: str) -> bool:
         """Whether more of `topic` should be fetched: not while it is a whole batch ahead."""

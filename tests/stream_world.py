@@ -99,12 +99,12 @@ class World:
         self.settings: Final[Settings] = read_settings(self.environment)
         self.workers: Final[list[Worker]] = []
 
-    def worker(self, module: str = "tests.toy_worker", **environment: str) -> Worker:
+    def worker(self, module: str = "tests.toy_worker", *arguments: str, **environment: str) -> Worker:
         """Start a worker process with an empty disk."""
         number = len(self.workers) + 1
         state = self.directory / f"state-{number}"
         worker = Worker(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", module, *arguments],
             {**os.environ, **self.environment, "LOYALTY_STATE_DIR": str(state), **environment},
             self.directory / f"worker-{number}.log",
         )
