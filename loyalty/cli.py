@@ -23,6 +23,7 @@ ORDER: Final = (
     "worker",
     "clock",
     "account",
+    "history",
     "code",
     "topics",
     "dead-letters",

@@ -17,7 +17,7 @@ SOURCE: Final = "/loyalty/clock"
 
 def tick_value(time: int) -> bytes:
     """The record that says `time` (microseconds since the epoch) has come. The same time, the same bytes."""
-    text = _UTC.text(time).replace("+00:00", "Z")
+    text = shown(time)
     return orjson.dumps(
         {
             "specversion": "1.0",
@@ -28,6 +28,11 @@ def tick_value(time: int) -> bytes:
             "data": {},
         }
     )
+
+
+def shown(time: int) -> str:
+    """An instant in RFC 3339, in UTC."""
+    return _UTC.text(time).replace("+00:00", "Z")
 
 
 def midnights(zones: Collection[str], first: int, last: int) -> list[int]:

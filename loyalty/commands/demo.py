@@ -50,10 +50,10 @@ def command(telco: bool, fast: bool, write_events: str | None, customers: int | 
     if write_events is not None:
         _write(write_events, _feed(telco, customers))
         return 0
-    from rich.console import Console
+    from loyalty.screen import screen
 
     signal.signal(signal.SIGTERM, _terminated)
-    console = Console(soft_wrap=True) if not sys.stdout.isatty() else Console()
+    console = screen()
     return _on_broker(console, _telco(console, customers) if telco else _month(console, fast=fast))
 
 
