@@ -5,7 +5,7 @@ A file holds one operator's revisions, one YAML document each.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -134,23 +134,19 @@ def _proper(faults: list[Any]) -> list[Any]:
 
 def _problem(file: Path, node: yaml.Node, fault: Any) -> Problem:
     # pydantic puts the name of a union's member into the path, which is no key of the file.
-    path = _in_file(node, fault["loc"])
+    path = _in_file(node, fault["loc"], missing=fault["type"] == "missing")
     field = ".".join(map(str, path)) or _WHOLE
     return Problem(file, _line(node, path), field, told(Programme, fault))
 
 
-def _in_file(node: yaml.Node, path: Iterable[str | int]) -> list[str | int]:
+def _in_file(node: yaml.Node, path: Sequence[str | int], *, missing: bool) -> list[str | int]:
     kept: list[str | int] = []
-    path = list(path)
-    for number, part in enumerate(path):
+    for part in path:
         child = _child(node, part)
-        if child is None:
-            if number == len(path) - 1 and isinstance(node, yaml.MappingNode):
-                kept.append(part)
-            continue
-        kept.append(part)
-        node = child
-    return kept
+        if child is not None:
+            kept.append(part)
+            node = child
+    return [*kept, path[-1]] if missing else kept
 
 
 def _child(node: yaml.Node, part: str | int) -> yaml.Node | None:
