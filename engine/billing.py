@@ -27,8 +27,9 @@ _HUNDRED: Final = Decimal(100)
 
 
 def start(row: Account, day: int, billing_day: int, levels: Levels | None) -> None:
-    """Start billing at the first activation: payments made before it count from the first billing date on.
+    """Start billing at the first activation; payments that came before it now know their billing dates.
 
+    Those made before it count from the first billing date on.
     With `same_period: next` each of them begins where the one before it ends.
     """
     row.billing_day = billing_day
@@ -36,11 +37,12 @@ def start(row: Account, day: int, billing_day: int, levels: Levels | None) -> No
     if day_in(row.billing_month, billing_day) <= day:
         row.billing_month += 1
     row.billing_next = 0
-    first = 0
+    free = 0
     for payment in row.payments:
-        payment[Payment.FIRST] = first
+        # Nearly always 0; an activation that arrives late may find payments made after it.
+        first = payment[Payment.FIRST] = max(next_index(row, payment[Payment.DAY]), free)
         if levels is not None and levels.same_period == "next":
-            first += payment[Payment.MONTHS]
+            free = first + payment[Payment.MONTHS]
 
 
 def date_of(row: Account, index: int) -> int:

@@ -63,6 +63,7 @@ class Payment:
     KEY: Final = 0
     FIRST: Final = 1
     MONTHS: Final = 2
+    DAY: Final = 3
 
     def __init__(self, key: int, first: int, months: int, day: int) -> None:
         self.key = key
