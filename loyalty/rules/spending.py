@@ -77,6 +77,8 @@ def _amount(programme: Programme, reward: AmountReward) -> str:
             "Only once the member has set a goal and the balance has reached it, for an amount up to the goal. The "
             "goal stays as it is."
         )
+    if reward.issued:
+        text.append("It is issued at once.")
     return " ".join(text)
 
 
