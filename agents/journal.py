@@ -1,7 +1,9 @@
 """Journal entries: each applied event, link step or due moment with what it caused.
 
 An entry is `{"kind", "operator", "account", "time", "revision", <what was applied>, "outcomes": […]}`, where
-what was applied stands under `event` (the record as it came), `link` (the step) or `due` (the moment).
+what was applied stands under `event` (what `schemas.journal_projection` keeps of the record: nothing that tells who
+the member is), `link` (the step) or `due` (the moment). Beside an event stands `content`, the hash of the whole
+record: what was left out cannot be hashed again, and replay needs it to remember identities as they were.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ def due_entry(turn: Turn, outcomes: list[bytes]) -> bytes:
 
 def event_entry(turn: Turn, event: Event, outcomes: list[bytes]) -> bytes:
     """The entry of an event."""
-    return _entry("event", turn, event.raw, outcomes)
+    return _entry("event", turn, event.kept, outcomes, b',"content":"%016x"' % event.content)
 
 
 def link_entry(turn: Turn, link: Link, outcomes: list[bytes]) -> bytes:
@@ -28,7 +30,7 @@ def link_entry(turn: Turn, link: Link, outcomes: list[bytes]) -> bytes:
     return _entry("link", turn, link.encoded(), outcomes)
 
 
-def _entry(kind: str, turn: Turn, applied: bytes, outcomes: list[bytes]) -> bytes:
+def _entry(kind: str, turn: Turn, applied: bytes, outcomes: list[bytes], beside: bytes = b"") -> bytes:
     head = orjson.dumps(
         {
             "kind": kind,
@@ -39,5 +41,15 @@ def _entry(kind: str, turn: Turn, applied: bytes, outcomes: list[bytes]) -> byte
         }
     )
     return b"".join(
-        (head[:-1], b',"', kind.encode(), b'":', applied, b',"outcomes":[', b",".join(outcomes), b"]}")
+        (
+            head[:-1],
+            beside,
+            b',"',
+            kind.encode(),
+            b'":',
+            applied,
+            b',"outcomes":[',
+            b",".join(outcomes),
+            b"]}",
+        )
     )

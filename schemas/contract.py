@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from schemas.contract_forms import (
@@ -33,6 +35,14 @@ from schemas.contract_forms import (
     WholePercent,
 )
 from schemas.dead_letter import MISSING_FIELD
+
+IDENTIFYING: Final[JsonDict] = {"x-identifying": True}
+"""Marks a field that tells who the member is: decisions do not need it, and the journal does not keep it."""
+
+
+def identifies(field: FieldInfo) -> bool:
+    """Whether a field is marked as telling who the member is."""
+    return field.json_schema_extra == IDENTIFYING
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,9 @@ class OwnerChanged(Contract):
 
     SOURCE: ClassVar[str] = "1, 2.3"
 
-    new_owner: Text | None = Field(None, description="Who it is now, as billing names them.")
+    new_owner: Text | None = Field(
+        None, description="Who it is now, as billing names them.", json_schema_extra=IDENTIFYING
+    )
 
 
 class AccountClosed(Contract):
@@ -167,7 +179,7 @@ class LineLinked(Contract):
 
     SOURCE: ClassVar[str] = "1, 2.2"
 
-    line: Text = Field(description="The line, such as a telephone number.")
+    line: Text = Field(description="The line, such as a telephone number.", json_schema_extra=IDENTIFYING)
 
 
 class LegacyDiscountConverted(Contract):

@@ -25,6 +25,7 @@ from schemas.contract import (
     Envelope,
     TariffTerms,
     envelope_of_type,
+    identifies,
 )
 from schemas.contract_examples import record_of
 from schemas.contract_forms import Spelled
@@ -37,6 +38,7 @@ EVENTS_SCHEMA: Final = Path("docs/events.schema.json")
 
 MEANING_OF_REASON: Final[dict[str, str]] = {
     dead_letter.NOT_JSON: "The value is empty, is not JSON in UTF-8, or is nested too deeply.",
+    dead_letter.DUPLICATE_KEY: "A JSON object in the value names a key twice.",
     dead_letter.NOT_CLOUDEVENT: 'The value is not a JSON object, or its `specversion` is not "1.0".',
     dead_letter.UNKNOWN_OPERATOR: "No programme is loaded for `operator`.",
     dead_letter.UNKNOWN_TYPE: "`type` is none of those on this page.",
@@ -62,6 +64,9 @@ timestamp is the event's `time` in milliseconds. Nothing is converted for you: a
 number, 1.0 is not an integer, 1 is not `true`. Fields that are not listed are ignored, though they belong to
 the content that makes a retry a duplicate or a conflict. An optional field that is `null` counts as absent.
 Money is a decimal string, so that no reader on the way can round it.
+
+The journal keeps the attributes below and the listed fields of `data`, but not those marked *not journalled*,
+which tell who a member is (`x-identifying` in the schema), and no field that is not listed.
 
 What cannot be read goes to `loyalty.dead-letters` with one of the [reasons](#reasons) and a sentence that
 names the field and what would be right, such as
@@ -133,7 +138,7 @@ def _table(model: type[Contract]) -> str:
         return "No data.\n"
     rows = [
         f"| {f'**`{name}`**' if field.is_required() else f'`{name}`'} | {_form(field)} "
-        f"| {_default(field)} | {field.description} |"
+        f"| {_default(field)} | {_meaning(field)} |"
         for name, field in model.model_fields.items()
     ]
     return "\n".join(["| field | form | if absent | meaning |", "|---|---|---|---|", *rows]) + "\n"
@@ -154,6 +159,10 @@ def _form(field: FieldInfo) -> str:
     (least,) = (marker.ge for marker in metadata if isinstance(marker, Ge))
     (most,) = (marker.le for marker in metadata if isinstance(marker, Le))
     return f"whole JSON number from {least} to {most}"
+
+
+def _meaning(field: FieldInfo) -> str:
+    return f"{field.description}{' *Not journalled.*' if identifies(field) else ''}"
 
 
 def _default(field: FieldInfo) -> str:

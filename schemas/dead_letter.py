@@ -18,6 +18,7 @@ class Unreadable(Exception):
 
 
 NOT_JSON: Final = "not-json"
+DUPLICATE_KEY: Final = "duplicate-key"
 NOT_CLOUDEVENT: Final = "not-a-cloudevent"
 UNKNOWN_OPERATOR: Final = "unknown-operator"
 UNKNOWN_TYPE: Final = "unknown-type"

@@ -36,10 +36,13 @@ class Event:
     (`date.toordinal()`), tariffs as `Tariff`; absent optional fields are absent keys, defaults are filled
     in, unknown fields are left out. `identity` is a 64-bit hash of (source, id) (operator and account are
     the row's key) and `content` a 64-bit hash of the whole record in canonical JSON. `raw` is the record's
-    value as it came.
+    value as it came, and `kept` what the journal keeps of it: nothing that tells who the member is.
     """
 
-    __slots__ = ("account", "content", "data", "id", "identity", "operator", "raw", "source", "time", "type")
+    __slots__ = (
+        "account", "content", "data", "id", "identity", "kept", "operator", "raw", "source", "time",
+        "type",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Event:
         identity: int,
         content: int,
         raw: bytes,
+        kept: bytes,
     ) -> None:
         self.operator: Final = operator
         self.account: Final = account
@@ -64,3 +68,4 @@ class Event:
         self.identity: Final = identity
         self.content: Final = content
         self.raw: Final = raw
+        self.kept: Final = kept

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from hashlib import blake2b
+from json import loads as loads_with_pairs
 from operator import itemgetter
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import orjson
 
 from schemas.contract import CLOCK_ADVANCED, DATA_OF_TYPE, Envelope
 from schemas.dead_letter import (
+    DUPLICATE_KEY,
     NOT_CLOUDEVENT,
     NOT_JSON,
     TOO_LARGE,
@@ -26,10 +28,18 @@ from schemas.dead_letter import (
 )
 from schemas.event import Event
 from schemas.instant import parse_instant
+from schemas.journal_projection import Projection
 from schemas.topics import TOPIC_OF_TYPE
 from schemas.wire_fields import Reader, compile_check, compile_reader, refusal, spelled, told
 
-__all__ = ["RECORD_BYTES_MAX", "content_hash", "identity_hash", "parse_instant", "read_event"]
+__all__ = [
+    "RECORD_BYTES_MAX",
+    "content_hash",
+    "identity_hash",
+    "parse_instant",
+    "read_event",
+    "read_kept",
+]
 
 RECORD_BYTES_MAX: Final = 1_000_000
 HASH_BYTES: Final = 8
@@ -44,12 +54,13 @@ _from_bytes: Final = int.from_bytes
 class _Kind:
     """What reading needs to know about one type."""
 
-    __slots__ = ("is_clock", "read", "topic")
+    __slots__ = ("is_clock", "projection", "read", "topic")
 
     def __init__(self, type_: str) -> None:
         self.topic: Final = TOPIC_OF_TYPE[type_]
         self.read: Final[Reader] = compile_reader(DATA_OF_TYPE[type_], "data")
         self.is_clock: Final = type_ == CLOCK_ADVANCED
+        self.projection: Final = Projection(DATA_OF_TYPE[type_])
 
 
 _KINDS: Final = {type_: _Kind(type_) for type_ in DATA_OF_TYPE}
@@ -113,6 +124,8 @@ def read_event(
         data = {}
     elif type(data) is not dict:
         raise refusal("data", data, "a JSON object")
+    known = kind.read(data)
+    content = _content(record, value)
     return Event(
         operator,
         account,
@@ -120,10 +133,33 @@ def read_event(
         source,
         identifier,
         instant,
-        kind.read(data),
+        known,
         identity_hash(source, identifier),
-        content_hash(record),
+        content,
         value,
+        kind.projection.of(record, value),
+    )
+
+
+def read_kept(kept: dict[str, Any], content: int) -> Event:
+    """The event in a journal entry, as it was when it was applied; its identifying fields are not there.
+
+    `kept` is the entry's `event`, decoded, and `content` its content hash, which only the whole record gives.
+    Raises `Unreadable` or `KeyError` for what `read_event` never let through.
+    """
+    type_, source, identifier, data = kept["type"], kept["source"], kept["id"], kept.get("data")
+    return Event(
+        kept["operator"],
+        kept["subject"],
+        type_,
+        source,
+        identifier,
+        parse_instant(kept["time"]),
+        _KINDS[type_].projection.read(data or {}),
+        identity_hash(source, identifier),
+        content,
+        b"",
+        b"",
     )
 
 
@@ -136,11 +172,43 @@ def identity_hash(source: str, identifier: str) -> int:
 def content_hash(record: dict[str, Any]) -> int:
     """64-bit hash of a decoded record in canonical JSON, so that a retry which only writes the JSON
     differently has the same content. Raises `Unreadable` for a record nested too deeply."""
+    return _hashed(_canonical(record))
+
+
+def _canonical(record: dict[str, Any]) -> bytes:
     try:
-        canonical = _dumps(record, option=_SORTED)
+        return _dumps(record, option=_SORTED)
     except TypeError:
         raise Unreadable(NOT_JSON, "value: nested deeper than 250 levels") from None
+
+
+def _hashed(canonical: bytes) -> int:
     return _from_bytes(blake2b(canonical, digest_size=HASH_BYTES).digest())
+
+
+def _content(record: dict[str, Any], value: bytes) -> int:
+    """The content hash of a record that names no key twice, of which parsers keep one or the other.
+
+    A key that was dropped leaves the value with more colons than the record has; an escape may spell one, too.
+    """
+    canonical = _canonical(record)
+    if value.count(b":") != canonical.count(b":") or b"\\u003" in value:
+        _refuse_key_twice(value)
+    return _hashed(canonical)
+
+
+def _refuse_key_twice(value: bytes) -> None:
+    """Raises `Unreadable` if an object of the value names a key twice."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise Unreadable(DUPLICATE_KEY, f"value: the key {told(name)} stands twice in one object")
+            seen.add(name)
+
+    # Numbers stay text: the standard library refuses those of thousands of digits.
+    loads_with_pairs(value.decode(), object_pairs_hook=unique, parse_int=str, parse_float=str)
 
 
 def _wrong_size(value: bytes | None) -> Unreadable:

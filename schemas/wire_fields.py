@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le
@@ -57,9 +57,11 @@ class _Field:
         return converted
 
 
-def compile_reader(model: type[Contract], path: str) -> Reader:
-    """The reader of a model's fields; `path` is what stands before their names in error details."""
-    fields = tuple(_Field(name, field, path) for name, field in model.model_fields.items())
+def compile_reader(model: type[Contract], path: str, leave_out: Collection[str] = ()) -> Reader:
+    """The reader of a model's fields but those to `leave_out`; `path` stands before names in error details."""
+    fields = tuple(
+        _Field(name, field, path) for name, field in model.model_fields.items() if name not in leave_out
+    )
     lean = tuple((field.name, field.remembered.get, field) for field in fields)
     rules = model.REQUIRED_WHEN
 

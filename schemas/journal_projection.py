@@ -1,0 +1,56 @@
+"""What the journal keeps of an event: all that a decision needs, nothing that tells who the member is.
+
+Kept are the CloudEvents attributes of the contract and the known fields of `data`, except those that the
+contract marks as identifying; unknown fields, which nobody has judged, are left out. Source: SPEC section 1 (the
+journal), and the promise that accounts are pseudonyms.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from schemas.contract import Contract, Envelope, TariffTerms, identifies
+from schemas.wire_fields import Reader, compile_reader, declared
+
+_ATTRIBUTES: Final = frozenset(Envelope.model_fields) | {"data"}
+
+
+class Projection:
+    """What is kept of the events of one type, and how what was kept is read again."""
+
+    __slots__ = ("_names", "_nested", "read")
+
+    def __init__(self, model: type[Contract], path: str = "data") -> None:
+        identifying = frozenset(name for name, field in model.model_fields.items() if identifies(field))
+        self._names: Final = frozenset(model.model_fields) - identifying
+        self._nested: Final = tuple(
+            (name, Projection(TariffTerms, f"{path}.{name}"))
+            for name, field in model.model_fields.items()
+            if declared(field)[0] is TariffTerms
+        )
+        self.read: Final[Reader] = compile_reader(model, path, leave_out=identifying)
+        """Reads kept data: as the wire reads data, without the identifying fields."""
+
+    def of(self, record: dict[str, Any], raw: bytes) -> bytes:
+        """What is kept of a readable record, as JSON: `raw` itself where there is nothing to leave out."""
+        data = record.get("data")
+        if record.keys() <= _ATTRIBUTES and (data is None or self._is_all(data)):
+            return raw
+        kept = {name: value for name, value in record.items() if name in _ATTRIBUTES}
+        if data is not None:
+            kept["data"] = self._part(data)
+        return orjson.dumps(kept)
+
+    def _is_all(self, data: dict[str, Any]) -> bool:
+        if not data.keys() <= self._names:
+            return False
+        return all(nested._is_all(data[name]) for name, nested in self._nested if data.get(name) is not None)
+
+    def _part(self, data: dict[str, Any]) -> dict[str, Any]:
+        part = {name: value for name, value in data.items() if name in self._names}
+        for name, nested in self._nested:
+            if part.get(name) is not None:
+                part[name] = nested._part(part[name])
+        return part
