@@ -92,7 +92,8 @@ def take_back(turn: Turn, link: Link) -> None:
     rule: str = data["rule"]
     row.gifts = [gift for gift in row.gifts if gift.transfer != _transfer(link.cause)]
     for name, points, expires_on in data["lots"]:
-        lots.credit(turn, rule, points, "gift-returned", lot=name, expires=expires_on)
+        lot = _name_of_returned(turn, Lot(name, points, expires_on))
+        lots.credit(turn, rule, points, "gift-returned", lot=lot, expires=expires_on)
     request = "points.gift-requested" if data["what"] == _GIFT else "points.redeem-requested"
     turn.emit("request.rejected", rule, "unknown-receiver", {"request": request})
     if row.closed:  # what comes back to a closed account goes the way of its other points
@@ -106,6 +107,17 @@ def _offer(turn: Turn, what: str, operator: str, receiver: str, rule: str, taken
         "lots": [[lot.id, lot.points, lot.expires_on] for lot in taken],
     }
     turn.send(OFFER, operator, receiver, data)
+
+
+def _name_of_returned(turn: Turn, lot: Lot) -> str:
+    """The lot's old name, unless its time is over: then what stayed of it has expired under that name already,
+
+    and what comes back expires by itself, in an outcome of its own.
+    """
+    end = lots.ends_on(turn.book, lot)
+    if end and turn.book.zone.midnight(end) <= turn.row.clock:
+        return lots.lot_id(f"{lot.id} {_transfer(turn.cause)}")
+    return lot.id
 
 
 def _transfer(cause: Cause) -> str:
