@@ -134,7 +134,7 @@ def matches(value: Any, schema: dict[str, Any]) -> bool:
         case str():
             return re.search(schema.get("pattern", ""), value) is not None
         case int():
-            return schema.get("minimum", value) <= value <= schema.get("maximum", value)
+            return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
     return True
 
 
@@ -191,7 +191,7 @@ def test_no_number_day_or_choice_of_a_definition_is_missing_from_its_page(progra
     silent, tried = [], 0
     whole = programme.model_dump()
     for place, fields in variants(whole):
-        section = whole
+        section: Any = whole
         for part in place[:-1]:
             section = section[part]
         if place[-1] in UNTOLD or not EFFECTIVE.get(str(place[-1]), bool)(section):
