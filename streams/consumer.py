@@ -21,7 +21,7 @@ from faust.types import TP, ConsumerMessage, Message
 
 from schemas.topics import LINKS
 from streams.merge import TaskBuffers
-from streams.task import Batch, Record
+from streams.task import Batch, ReadRecord, Record
 
 if TYPE_CHECKING:
     from streams.app import StreamApp
@@ -31,21 +31,30 @@ FETCH_WAIT_MS: Final = 100
 just emptied waiting behind a fetch of the others."""
 
 POLL_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 0.005
 BREATH_SECONDS: Final = 0.05
 """How long to wait when nothing may be fetched (every buffer is full, or no task is assigned)."""
 
 
+class Known(NamedTuple):
+    """How far a partition has been read, and what its last answer said and when (ms): None when unknown."""
+
+    position: int | None
+    end: int | None
+    seen_ms: int
+
+
 class Fetched(NamedTuple):
-    """What one fetch brought, and how far each partition has been read: (position, known end)."""
+    """What one fetch brought, and how far each partition has been read."""
 
     records: Mapping[TP, Sequence[Record]]
-    progress: Mapping[TP, tuple[int | None, int | None]]
+    progress: Mapping[TP, Known]
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The driver's thread, with bulk reads that tell how far they got."""
 
-    _told: dict[TP, tuple[int | None, int | None]]
+    _told: dict[TP, Known]
     _reads: int
     """Counts `read_from`: a fetch from before one may bring nothing any more, nobody would take it in."""
 
@@ -56,12 +65,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._reads = 0
         return consumer
 
-    async def fetch(self, tps: frozenset[TP], timeout: float, records_max: int) -> Fetched:
-        """Read what is there of `tps`; wait up to `timeout` seconds for records or progress."""
-        fetched: Fetched = await self.call_thread(self._fetch, tps, timeout, records_max)
+    async def fetch(
+        self, tps: frozenset[TP], timeout: float, records_max: int, watched: frozenset[TP] = frozenset()
+    ) -> Fetched:
+        """Read what is there of `tps`; wait up to `timeout` seconds for records or progress.
+
+        Of the `watched` partitions the progress is told, but no records are read.
+        """
+        fetched: Fetched = await self.call_thread(self._fetch, tps, timeout, records_max, tps | watched)
         return fetched
 
-    async def _fetch(self, tps: frozenset[TP], timeout: float, records_max: int) -> Fetched:
+    async def _fetch(
+        self, tps: frozenset[TP], timeout: float, records_max: int, known: frozenset[TP]
+    ) -> Fetched:
         consumer = self._ensure_consumer()
         fetcher = consumer._fetcher
         deadline = monotonic() + timeout
@@ -70,27 +86,32 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             with fetcher._subscriptions.fetch_context():
                 if not tps:
                     await asyncio.sleep(BREATH_SECONDS)
-                    return Fetched({}, {})
+                    return Fetched({}, self._progress(known))
                 # With no timeout it never waits: a reassignment must not find us inside.
                 if fetcher._subscriptions.reassignment_in_progress or reads != self._reads:
                     return Fetched({}, {})
+                for result in fetcher._records.values():
+                    _read_lightly(result)
                 records = await fetcher.fetched_records(tps, timeout=0, max_records=records_max)
-            progress = self._progress(tps)
+            progress = self._progress(known)
             # A transaction marker moves the position without a record: that may free a held-back task.
             if records or progress != self._told or monotonic() >= deadline:
                 self._told = progress
                 return Fetched(records, progress)
             waiter = fetcher._create_fetch_waiter()
-            _, pending = await asyncio.wait([waiter], timeout=max(0.0, deadline - monotonic()))
+            # An answer without records wakes nobody, so while one is older than another we look ourselves.
+            seen = {answer.seen_ms for answer in progress.values()}
+            patience = LOOK_SECONDS if len(seen) > 1 else deadline - monotonic()
+            _, pending = await asyncio.wait([waiter], timeout=max(0.0, patience))
             for unfinished in pending:
                 unfinished.cancel()
 
-    def _progress(self, tps: Iterable[TP]) -> dict[TP, tuple[int | None, int | None]]:
+    def _progress(self, tps: Iterable[TP]) -> dict[TP, Known]:
         subscription = self._ensure_consumer()._fetcher._subscriptions.subscription
         assignment = None if subscription is None else subscription.assignment
         if assignment is None:
             return {}
-        progress: dict[TP, tuple[int | None, int | None]] = {}
+        progress: dict[TP, Known] = {}
         for tp in tps:
             if tp in assignment.tps:
                 state = assignment.state_value(tp)
@@ -98,7 +119,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 # so a feed that writes its topics in one transaction is seen in order. Not so for links, which
                 # may come in any order and are in other tasks' open transactions all the time.
                 end = state.lso if tp.topic == LINKS.name else state.highwater
-                progress[tp] = (state.position if state.has_valid_position else None, end)
+                position = state.position if state.has_valid_position else None
+                progress[tp] = Known(position, end, state.timestamp or 0)
         return progress
 
     async def stable_ends(self, tps: Iterable[TP]) -> dict[TP, int]:
@@ -137,6 +159,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _rest(self, tps: Sequence[TopicPartition]) -> None:
         self._ensure_consumer().pause(*tps)
+
+
+def _read_lightly(result: Any) -> None:
+    """Have a fetch result make plain tuples: the client's own records cost more than all the rest of reading."""
+    parser = getattr(result, "_partition_records", None)
+    if parser is not None:
+        parser._consumer_record = _record
+
+
+def _record(tp: TopicPartition, record: Any) -> ReadRecord:
+    return ReadRecord(tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value)
 
 
 class Consumer(driver.Consumer):
@@ -223,16 +256,14 @@ class Consumer(driver.Consumer):
         self._freed.clear()
         fetching = self._fetching
         if fetching is None:
-            tps = frozenset(
-                TP(topic, partition)
-                for partition, buffers in self._buffers.items()
-                for topic in self._stream_app.task_topics
-                if buffers.wants(topic)
+            watched = frozenset(
+                TP(topic, partition) for partition in self._buffers for topic in self._stream_app.task_topics
             )
+            tps = frozenset(tp for tp in watched if self._buffers[tp.partition].wants(tp.topic))
             if self.flow_active:
                 records_max = self._stream_app.settings.batch_records_max
                 fetching = self._fetching = asyncio.ensure_future(
-                    self._thread.fetch(tps, timeout, records_max)
+                    self._thread.fetch(tps, timeout, records_max, watched)
                 )
         freed = asyncio.ensure_future(self._freed.wait())
         waits_for: set[asyncio.Future[Any]] = {freed} if fetching is None else {freed, fetching}
@@ -259,11 +290,11 @@ class Consumer(driver.Consumer):
         for tp, records in fetched.records.items():
             buffers = self._buffers.get(tp.partition)
             if buffers is not None:
-                buffers.add(tp.topic, records)
-        for tp, (position, end) in fetched.progress.items():
+                buffers.add(tp.topic, records, fetched.progress[tp].seen_ms)
+        for tp, known in fetched.progress.items():
             buffers = self._buffers.get(tp.partition)
             if buffers is not None:
-                buffers.progress(tp.topic, position, end)
+                buffers.progress(tp.topic, *known)
 
     def _message(self, tp: TP, last: Record, batch: Batch) -> ConsumerMessage:
         return ConsumerMessage(

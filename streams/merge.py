@@ -5,14 +5,18 @@ topic's buffer the one with the smallest timestamp is next; at equal timestamps 
 (the clock). A record is never moved before one that precedes it in its own topic: late is late.
 
 A topic that is behind its known end holds the others back, because its next record may be earlier than
-theirs. A topic that is caught up does not, but for an idle wait (0 by default) that gives its producers time.
+theirs. A topic that is caught up does not, but for an idle wait that gives its producers time. "Caught up" is
+what the last answer about it said: it says nothing of records of others that arrived later, and those wait for
+the next answer.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Sequence
 from itertools import accumulate
+from math import inf
 from operator import attrgetter
 from typing import Final
 
@@ -22,13 +26,29 @@ _TIMESTAMP: Final = attrgetter("timestamp")
 
 
 class _Topic:
-    """The buffer of one topic: records in offset order, and how far the topic has been read."""
+    """The buffer of one topic: records in offset order, when they arrived, and how far the topic was read."""
 
-    __slots__ = ("behind", "records")
+    __slots__ = ("arrivals", "behind", "records", "seen_ms")
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.arrivals: deque[tuple[int, int]] = deque()
+        """(when, how many) for each fetch that brought some of `records`."""
         self.behind = True
+        self.seen_ms = 0
+
+    def arrived_by(self, horizon_ms: float) -> int:
+        """How many of the records arrived no later than `horizon_ms`."""
+        return sum(count for when, count in self.arrivals if when <= horizon_ms)
+
+    def drop(self, count: int) -> None:
+        """Forget the first `count` records."""
+        del self.records[:count]
+        while count:
+            when, brought = self.arrivals.popleft()
+            if brought > count:
+                self.arrivals.appendleft((when, brought - count))
+            count -= min(count, brought)
 
 
 class TaskBuffers:
@@ -54,15 +74,18 @@ class TaskBuffers:
     def __len__(self) -> int:
         return sum(len(topic.records) for topic in self._order)
 
-    def add(self, topic: str, records: Sequence[Record]) -> None:
-        """Take in records of `topic` that follow those it already has."""
-        self._topics[topic].records.extend(records)
+    def add(self, topic: str, records: Sequence[Record], arrived_ms: int = 0) -> None:
+        """Take in records of `topic` that follow those it already has, and when they arrived."""
+        if records:
+            self._topics[topic].records.extend(records)
+            self._topics[topic].arrivals.append((arrived_ms, len(records)))
 
-    def progress(self, topic: str, position: int | None, end: int | None) -> None:
-        """Note how far `topic` has been read: the next offset to read, and its known end.
+    def progress(self, topic: str, position: int | None, end: int | None, seen_ms: int = 0) -> None:
+        """Note how far `topic` has been read: the next offset to read, its known end, and when that was known.
 
         While either is unknown the topic counts as behind.
         """
+        self._topics[topic].seen_ms = seen_ms
         self._topics[topic].behind = position is None or end is None or position < end
 
     def wants(self, topic: str) -> bool:
@@ -83,8 +106,11 @@ class TaskBuffers:
             return []
         if now_ms - self._filled_since_ms < self._wait_ms(len(filled)):
             return []
-        one = len(filled) == 1
-        batch = _take_first(filled[0].records, self._records_max) if one else self._merge(filled)
+        horizon_ms = min((topic.seen_ms for topic in self._order if not topic.behind), default=inf)
+        ready = [topic.arrived_by(horizon_ms) for topic in filled]
+        if not all(ready):
+            return []
+        batch = self._merge(filled, ready) if len(filled) > 1 else self._take_first(filled[0], ready[0])
         if not any(topic.records for topic in self._order):
             # What is left over has waited already; only what comes to empty buffers waits anew.
             self._filled_since_ms = None
@@ -102,6 +128,7 @@ class TaskBuffers:
         """Forget everything: after a rebalance the records are fetched again from the committed offsets."""
         for topic in self._order:
             topic.records = []
+            topic.arrivals.clear()
             topic.behind = True
         self._filled_since_ms = None
 
@@ -110,23 +137,28 @@ class TaskBuffers:
         linger = self._linger_ms_max if len(self) < self._records_max else 0
         return max(idle, linger)
 
-    def _merge(self, filled: Sequence[_Topic]) -> list[Record]:
+    def _take_first(self, topic: _Topic, ready: int) -> list[Record]:
+        batch = topic.records[: min(ready, self._records_max)]
+        topic.drop(len(batch))
+        return batch
+
+    def _merge(self, filled: Sequence[_Topic], ready: Sequence[int]) -> list[Record]:
         # Taking the smallest head again and again is a stable sort by the running maximum of each topic:
         # a late record becomes due together with its predecessor. Sorting does it in C.
         pool: list[Record] = []
         starts: list[int] = []
         keys: list[list[int]] = []
-        for topic in filled:
+        for topic, count in zip(filled, ready, strict=True):
             starts.append(len(pool))
-            head = topic.records[: self._records_max]
+            head = topic.records[: min(count, self._records_max)]
             pool += head
             keys.append(list(accumulate(map(_TIMESTAMP, head), max)))
         flat = [key for topic_keys in keys for key in topic_keys]
         order = sorted(range(len(pool)), key=flat.__getitem__)
         end = min(self._records_max, len(order))
-        for topic, start, topic_keys in zip(filled, starts, keys, strict=True):
-            if topic.behind and len(topic_keys) == len(topic.records):
-                # After its last buffered record nothing is known of this topic's next one.
+        for topic, count, start, topic_keys in zip(filled, ready, starts, keys, strict=True):
+            if len(topic_keys) == count and (topic.behind or count < len(topic.records)):
+                # After its last usable record this topic's next one may come first.
                 end = min(end, order.index(start + len(topic_keys) - 1) + 1)
         last = order[end - 1]
         for topic, start, topic_keys in zip(filled, starts, keys, strict=True):
@@ -136,11 +168,5 @@ class TaskBuffers:
                 taken = bisect_right(topic_keys, flat[last])
             else:
                 taken = bisect_left(topic_keys, flat[last])
-            del topic.records[:taken]
+            topic.drop(taken)
         return [pool[index] for index in order[:end]]
-
-
-def _take_first(records: list[Record], count: int) -> list[Record]:
-    taken = records[:count]
-    del records[:count]
-    return taken

@@ -115,7 +115,7 @@ class BulkRecovery(Recovery):
         count = 0
         while unread:
             fetched = await thread.fetch(frozenset(unread), 1.0, RECORDS_PER_READ)
-            for tp, (position, _) in fetched.progress.items():
+            for tp, (position, _, _) in fetched.progress.items():
                 records = fetched.records.get(tp, ())
                 if records or position is not None:
                     stores[tp].put_many({r.key or b"": r.value for r in records}, position)

@@ -50,7 +50,7 @@ class Settings(BaseModel):
         20_000, ge=1, le=200_000, description="records in one batch and so in one transaction, 1 to 200000"
     )
     task_idle_ms_max: int = Field(
-        0,
+        20,
         ge=0,
         le=60_000,
         description="how long records wait for topics of their task that are caught up, in ms, 0 to 60000",

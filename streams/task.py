@@ -8,7 +8,7 @@ what it answers; it knows nothing of events, programmes or accounts. These are p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from streams.store import Store
 
@@ -28,6 +28,17 @@ class Record(Protocol):
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
+
+
+class ReadRecord(NamedTuple):
+    """A record as this stream reads it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
 
 
 class Produce(Protocol):

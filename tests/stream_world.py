@@ -129,6 +129,24 @@ class World:
                 )
             await producer.flush()
 
+    def feed_in_transactions(self, records: Sequence[Fed], size: int) -> None:
+        """Write records so that each `size` of them, whatever their topics, become visible together."""
+
+        async def write() -> None:
+            name = f"feed-{uuid.uuid4().hex}"
+            async with AIOKafkaProducer(**self.settings.kafka(), transactional_id=name) as producer:
+                for start in range(0, len(records), size):
+                    async with producer.transaction():
+                        for record in records[start : start + size]:
+                            await producer.send(
+                                record.topic,
+                                record.text.encode(),
+                                key=record.key,
+                                timestamp_ms=record.time_ms,
+                            )
+
+        asyncio.run(write())
+
     def feed_to_all_partitions(self, topic: str, text: str, time_ms: int) -> None:
         """Write one record to each partition, as the clock does."""
 

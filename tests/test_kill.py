@@ -19,15 +19,18 @@ SMALL = {"LOYALTY_BATCH_RECORDS_MAX": "200"}
 
 @pytest.mark.parametrize("world", [4], indirect=True)
 def test_kill_9_of_either_of_two_workers_in_mid_stream(world: World) -> None:
-    fed = some_records(30_000, keys=500)
+    fed = some_records(40_000, keys=500)
     workers = [world.worker(**SMALL), world.worker(**SMALL)]
     feeder = threading.Thread(target=world.feed, args=(fed,))
     feeder.start()
-    for turn in range(4):
-        time.sleep(1.5)
+    in_mid_stream = 0
+    for turn in range(6):
+        time.sleep(1)
         workers[turn % 2].kill()
+        in_mid_stream += world.lag() > 0
         workers[turn % 2] = world.worker(**SMALL)
     feeder.join()
+    assert in_mid_stream >= 2, "the kills came too late to prove anything"
     world.wait_until_done(outputs_of(fed))
     world.audit(fed)
     for worker in workers:

@@ -43,17 +43,34 @@ def test_a_worker_counts_everything_once(world: World) -> None:
     world.audit(fed)
 
 
-def test_what_was_written_before_the_worker_is_applied_in_order_of_time(world: World) -> None:
-    fed = some_records(3_000, links=False)
-    world.feed(fed[2_000:])
-    world.feed(fed[:0:-1][:0])
-    worker = world.worker()
-    world.wait_until_done(1_000)
-    worker.stop()
-    by_partition: dict[int, list[int]] = {}
+def times_by_partition(world: World) -> dict[int, list[int]]:
+    """The times of the outputs of each partition, in the order they were written."""
+    times: dict[int, list[int]] = {}
     for record in world.read(POINTS.name):
-        by_partition.setdefault(record.partition, []).append(record.timestamp)
-    assert by_partition and all(times == sorted(times) for times in by_partition.values())
+        times.setdefault(record.partition, []).append(record.timestamp)
+    return times
+
+
+def test_what_was_written_before_the_worker_is_applied_in_order_of_time(world: World) -> None:
+    fed = some_records(6_000, links=False)
+    for topic in (REQUESTS, PAYMENTS, ACTIVATIONS):
+        world.feed([record for record in fed if record.topic == topic.name])
+    # Batches far smaller than what one fetch brings, and than the whole.
+    worker = world.worker(LOYALTY_BATCH_RECORDS_MAX="150", LOYALTY_TASK_IDLE_MS_MAX="0")
+    world.wait_until_done(6_000)
+    assert worker.stop() == 0, worker.log
+    times = times_by_partition(world)
+    assert len(times) == 2 and all(at == sorted(at) for at in times.values())
+
+
+def test_a_feed_that_writes_its_topics_in_transactions_is_seen_in_order_as_it_comes(world: World) -> None:
+    fed = some_records(4_000, links=False)
+    worker = world.worker(LOYALTY_TASK_IDLE_MS_MAX="0")
+    worker.wait_for("ready: tasks 0, 1")
+    world.feed_in_transactions(fed, 400)
+    until(lambda: len(world.read(POINTS.name)) >= 4_000, 30, lambda: worker.log)
+    assert worker.stop() == 0, worker.log
+    assert all(at == sorted(at) for at in times_by_partition(world).values())
 
 
 def test_a_worker_with_an_empty_disk_recovers_the_same_state(world: World) -> None:

@@ -94,6 +94,22 @@ def test_before_anything_is_known_of_a_topic_it_counts_as_behind() -> None:
     assert taken(buffers) == [(PAYMENTS, 1)]
 
 
+def test_being_caught_up_says_nothing_of_what_arrived_later() -> None:
+    buffers = TaskBuffers(TOPICS, records_max=10)
+    for topic in TOPICS:
+        buffers.progress(topic, 0, 0, seen_ms=100)
+    buffers.add(PAYMENTS, records(PAYMENTS, 5), arrived_ms=100)
+    buffers.add(PAYMENTS, records(PAYMENTS, 9, first=1), arrived_ms=200)
+    buffers.progress(PAYMENTS, 2, 2, seen_ms=200)
+    assert taken(buffers) == [(PAYMENTS, 5)]
+    assert taken(buffers) == [], "the others may have had something earlier by then"
+    buffers.add(REQUESTS, records(REQUESTS, 8), arrived_ms=210)
+    buffers.progress(REQUESTS, 1, 1, seen_ms=210)
+    buffers.progress(CLOCK, 0, 0, seen_ms=210)
+    buffers.progress(PAYMENTS, 2, 2, seen_ms=210)
+    assert taken(buffers) == [(REQUESTS, 8), (PAYMENTS, 9)]
+
+
 def test_a_batch_is_bounded_and_the_rest_comes_next() -> None:
     buffers = filled({PAYMENTS: [1, 3, 5, 7], REQUESTS: [2, 4, 6]}, records_max=3)
     assert [time for _, time in taken(buffers)] == [1, 2, 3]
