@@ -62,6 +62,27 @@ _PLAIN: Final[tuple[tuple[str, str, Any], ...]] = (
 )
 
 
+FIELD_NAMES: Final[dict[str, str]] = {
+    **{key: attribute for key, attribute, _ in _PLAIN},
+    "v": "version",
+    "id": "seen",
+    "ta": "tariff",
+    "or": "order",
+    "pm": "payments",
+    "rf": "refunded",
+    "st": "steps",
+    "lo": "lots",
+    "ca": "carry",
+    "to": "totals",
+    "ps": "purchases",
+    "go": "goal",
+    "di": "discounts",
+    "cm": "claims",
+    "gi": "gifts",
+}
+"""Row key → attribute, of every field, for whoever compares rows."""
+
+
 def _money(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
