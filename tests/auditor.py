@@ -2,6 +2,7 @@
 
 Written from the rules and the journal's format, with no line of the engine: from the entries (events, links and
 due moments with their outcomes, in the order applied) it rebuilds lots, debts, levels, discounts, referrals.
+What events alone should have brought stands in `tests.recount`.
 """
 
 from __future__ import annotations
@@ -11,51 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from tests.recount import FEE_DISCOUNTS, MTS_CLOSED, Discounts, Facts, months_later
+from tests.recount import FEE_DISCOUNTS, MTS_CLOSED, Account, day_of, months_later
 
 Data = dict[str, Any]
 Cause = tuple[Any, ...]
-Lot = tuple[int, date | None]
-"""Points left, first day they can no longer be used."""
-
-
-def day_of(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
-
-
-class Account:
-    """What the outcomes so far add up to."""
-
-    def __init__(self, operator: str, id: str) -> None:
-        self.where = (operator, id)
-        self.zone = ZoneInfo("Asia/Bishkek" if operator == "mega-line" else "Europe/Moscow")
-        self.facts = Facts(operator)
-        self.lots: dict[str, Lot] = {}
-        self.received: list[Lot] = []  # lots whose names are first heard when they are spent
-        self.pending: dict[str, int] = {}
-        self.debt = self.level = 0
-        self.discounts: Discounts = {}
-
-    def balance(self) -> int:
-        return sum(left for left, _ in (*self.lots.values(), *self.received)) - self.debt
-
-    def take(self, name: str, part: int, reason: str, today: date) -> date:
-        """Take points of a lot; returns its expiry."""
-        if name not in self.lots:
-            fits = [
-                lot for lot in sorted(self.received, key=lambda lot: lot[1] or date.max) if lot[0] >= part
-            ]
-            assert fits, f"no lot {name}"
-            self.received.remove(fits[0])
-            self.lots[name] = fits[0]
-        left, day = self.lots[name]
-        assert left >= part > 0, f"{part} taken of lot {name}, which has {left}"
-        on_time = today == day if reason in ("expired", "programme-closed") else day is None or today < day
-        assert on_time, f"lot {name} expires on {day}"
-        self.lots[name] = (left - part, day)
-        return day or date.max
 
 
 class Auditor:
@@ -69,6 +30,7 @@ class Auditor:
         self.given: dict[Cause, int] = defaultdict(int)
         self.top_ups: dict[Cause, int] = {}
         self.pairs: dict[tuple[str, str], set[tuple[str, str, str]]] = defaultdict(set)
+        self.cause: Cause = ()  # of the entry being read
 
     def read(self, entries: Iterable[bytes]) -> None:
         for entry in map(json.loads, entries):
@@ -93,17 +55,17 @@ class Auditor:
     def _entry(self, account: Account, entry: Data) -> None:
         kind, applied, outcomes = entry["kind"], entry[entry["kind"]], entry["outcomes"]
         now = datetime.fromisoformat(entry["time"]).astimezone(account.zone)
-        cause: Cause = (*account.where, "", f"due/{applied}")
+        self.cause = (*account.where, "", f"due/{applied}")
         expected: tuple[int, int] | None = None
         if kind == "event":
-            cause = (*account.where, applied["source"], applied["id"])
+            self.cause = (*account.where, applied["source"], applied["id"])
             assert datetime.fromisoformat(applied["time"].replace("Z", "+00:00")) == now, "time of the event"
             owed = account.facts.learn(applied, now.date())
             earned = [one for one in outcomes if one["data"]["rule"] in ("mts-accrual", "mts-welcome")]
             got = sum(one["data"]["points"] for one in earned if one["type"] == "points.credited")
             assert got == owed, f"earned {got}, not {owed}"
         elif kind == "link":
-            cause = tuple(applied["cause"][:4])
+            self.cause = tuple(applied["cause"][:4])
         elif now.time() == time.min:
             ended = [one["data"] for one in outcomes if one["type"] == "discount.ended"]  # they come first
             gone = {(data["discount"], data["first_day"]) for data in ended}
@@ -114,7 +76,7 @@ class Auditor:
         days = [day_of(terms[3]) for terms in account.discounts.values()]
         assert all(now.date() <= day + timedelta(1) for day in days if day), f"outlived: {account.discounts}"
         for outcome in outcomes:
-            self._outcome(account, outcome, now, cause, applied)
+            self._outcome(account, outcome, now, applied)
         if expected is not None:
             dates = [one["data"]["points"] for one in outcomes if one["data"]["reason"] == "billing-day"]
             assert (account.level, sum(dates)) == expected, (
@@ -124,17 +86,19 @@ class Auditor:
             assert account.level == 0 and not account.discounts and not account.pending, "left when closed"
             assert account.balance() <= 0, "points left when closed"
 
-    def _outcome(self, account: Account, outcome: Data, now: datetime, cause: Cause, applied: Any) -> None:
+    def _outcome(self, account: Account, outcome: Data, now: datetime, applied: Any) -> None:
         data, type_ = outcome["data"], outcome["type"]
         self.judged[type_] += 1
         assert outcome["id"] not in self.ids, f"id twice: {outcome['id']}"
         self.ids.add(outcome["id"])
         assert (outcome["operator"], outcome["subject"]) == account.where, "another account's outcome"
         assert outcome["source"] == "/loyalty/" + account.where[0] and {"rule", "reason"} <= set(data)
-        assert outcome["causationid"] == cause[3], f"caused by {outcome['causationid']}, not {cause[3]}"
+        assert outcome["causationid"] == self.cause[3], (
+            f"caused by {outcome['causationid']}, not {self.cause[3]}"
+        )
         assert datetime.fromisoformat(outcome["time"]) == now, "not the cause's time"
         if type_.startswith("points."):
-            self._points(account, type_, data, now.date(), cause, applied)
+            self._points(account, type_, data, now.date(), applied)
         elif type_.startswith("discount."):
             self._discount(account, type_, data, now.date())
         elif type_ == "level.changed":
@@ -149,9 +113,7 @@ class Auditor:
             )
             self.pairs[type_, role].add(pair)
 
-    def _points(
-        self, account: Account, type_: str, data: Data, today: date, cause: Cause, applied: Any
-    ) -> None:
+    def _points(self, account: Account, type_: str, data: Data, today: date, applied: Any) -> None:
         points, named = data["points"], {lot["lot"]: lot["points"] for lot in data.get("lots", [])}
         assert points > 0, "no magnitude"
         expires = day_of(data.get("expires_on"))
@@ -162,11 +124,11 @@ class Auditor:
         if type_ == "points.pending":
             account.pending[data["lot"]] = points
         elif type_ == "points.rejected":
-            assert points == sum(account.pending.pop(lot) for lot in named), "what was pending"
+            assert points == sum(account.pending.pop(lot, 0) for lot in named), "what was pending"
         elif type_ == "points.credited":
             assert account.pending.pop(data["lot"], points) == points, "confirmed as pending"
             if data["reason"] == "gift-returned":
-                self.given[cause] -= points
+                self.given[self.cause] -= points
             elif account.where[0] in ("mts", "mts-2019"):
                 closed = MTS_CLOSED if account.where[0] == "mts-2019" else date.max
                 assert expires == min(months_later(today, 12), closed), "expiry"
@@ -178,7 +140,7 @@ class Auditor:
         elif type_ == "points.received":
             lots = applied["data"]["lots"]
             assert points == sum(part for _, part, _ in lots), "not what was given"
-            self.given[cause] -= points
+            self.given[self.cause] -= points
             account.received += [(part, date.fromordinal(day) if day else None) for _, part, day in lots]
         else:
             owes = type_ == "points.reversed" and account.where[0] == "mts-cashback"
@@ -192,9 +154,9 @@ class Auditor:
                 assert max(days) <= min(others, default=date.max), (
                     f"not the first to expire: {days}, {others}"
                 )
-                self.given[cause] += points if "to" in data else 0
+                self.given[self.cause] += points if "to" in data else 0
                 if type_ == "points.redeemed":
-                    self.top_ups[cause] = points
+                    self.top_ups[self.cause] = points
         assert data["balance"] == account.balance(), f"recomputed balance: {account.balance()}"
         assert account.balance() >= 0 or account.where[0] == "mts-cashback", "negative"
 
@@ -209,13 +171,11 @@ class Auditor:
         elif type_ == "discount.changed":
             assert (held or legacy) and held != terms, f"it was {held}"
             account.discounts.update({} if legacy else {key: terms})
-            account.facts.legacy_last = (
-                date.fromisoformat(data["last_day"]) if legacy else account.facts.legacy_last
-            )
+            account.facts.legacy = (terms[2], terms[3]) if legacy else account.facts.legacy
         elif type_ == "discount.ended":
             assert held == terms or legacy, f"it was {held}"
             account.discounts.pop(key, None)
-            account.facts.legacy_last = date.min if legacy else account.facts.legacy_last
+            account.facts.legacy = ("", "") if legacy else account.facts.legacy
             assert data["reason"] != "expired" or today.isoformat() > data["last_day"], "too early"
         else:
             assert covered or data["reason"] != "exclusive-discount", "nothing excludes it"

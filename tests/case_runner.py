@@ -109,6 +109,8 @@ def judge(case: dict[str, Any], outcomes: list[Outcome], dead: list[Unreadable])
     """What the outcomes lack of the case, or have beyond it."""
     if len(dead) != case.get("dead_letters", 0):
         yield f"dead letters: {[(letter.reason, letter.detail) for letter in dead]}"
+    if len({outcome["id"] for outcome in outcomes}) != len(outcomes):
+        yield "two outcomes with one id"
     operator = case["operator"]
     left = list(outcomes)
     for want in case.get("expect", []):
@@ -134,11 +136,10 @@ def _matches(operator: str, want: dict[Any, Any], outcome: Outcome) -> bool:
         if key in ("type", "subject"):
             got: Any = outcome[key]
         elif key in ("on", True):  # YAML 1.1 reads a bare `on` as true
-            got, value = _local_date(operator, outcome), str(value)
+            got = _local_date(operator, outcome)
         else:
             got = outcome["data"].get(key, "<absent>")
-            value = value.isoformat() if isinstance(value, datetime.date) else value
-        if got != value:
+        if got != (value.isoformat() if isinstance(value, datetime.date) else value):
             return False
     return True
 

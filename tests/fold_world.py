@@ -99,7 +99,7 @@ class FoldWorld:
 
     def _put(self, number: int, record: Record) -> None:
         self._waiting[number].append(record)
-        if self._chaos is None or self._chaos.random() < 0.1:
+        if self._chaos is None or self._chance(0.1):
             self._step(number)
             self._deliver(everything=self._chaos is None)
 
@@ -113,7 +113,7 @@ class FoldWorld:
             self._tasks[number].committed()
             records = records[result.consumed :]
             self._take(result.produce)
-            if self._chaos and self._chaos.random() < 0.2:
+            if self._chance(0.2):
                 self._tasks[number] = self._task(number)
 
     def _take(self, produce: Iterable[Any]) -> None:
@@ -125,21 +125,25 @@ class FoldWorld:
                 self.dead_letters.append(made.value)
             elif made.topic == LINKS.name:
                 record = Record(LINKS.name, 0, 0, made.timestamp, made.key, made.value)
-                copies = 2 if self._chaos and self._chaos.random() < 0.2 else 1
-                self._links += [(self._partition(made.key), record)] * copies
+                self._links.append((self._partition(made.key), record))
 
     def _deliver(self, *, everything: bool) -> None:
-        """Put links before their tasks; without `everything` only some of them, in any order."""
+        """Put links before their tasks; without `everything` only some of them, in any order, some twice."""
         while self._links:
             links, self._links = self._links, []
             if self._chaos:
                 self._chaos.shuffle(links)
-            for number, record in links:
-                if everything or (self._chaos and self._chaos.random() < 0.3):
-                    self._waiting[number].append(record)
-                    if self._chaos is None:
-                        self._step(number)
-                else:
-                    self._links.append((number, record))
-            if not everything or self._chaos:
+            # A repeated step is recognised for 45 days: all its copies come in the same round.
+            now = {link[1].value for link in links if everything or self._chance(0.5)}
+            delivered = [link for link in links if link[1].value in now]
+            self._links += [link for link in links if link[1].value not in now]
+            delivered += [link for link in delivered if self._chance(0.3)]
+            for number, record in delivered:
+                self._waiting[number].append(record)
+                if self._chaos is None:
+                    self._step(number)
+            if self._chaos:
                 return
+
+    def _chance(self, share: float) -> bool:
+        return self._chaos is not None and self._chaos.random() < share

@@ -71,7 +71,7 @@ WEIGHTS: Final[dict[str, dict[str, int]]] = {
         "points.redeem-requested": 3, "points.adjusted": 3, "referral.code-registered": 2, "owner.changed": 1,
     },
     "mts-cashback": {
-        "purchase.completed": 10, "purchase.confirmed": 10, "purchase.returned": 4, "goal.set": 1,
+        "purchase.completed": 10, "purchase.confirmed": 10, "purchase.returned": 4, "goal.set": 3,
         "points.redeem-requested": 5, "points.adjusted": 3, "points.gift-requested": 1,
     },
     "spasibo": {"points.adjusted": 5, "points.redeem-requested": 5, "points.gift-requested": 1},
@@ -203,7 +203,7 @@ class History:
             "referral.code-registered": lambda: {"code": self._code_of(operator, other)},
             "points.redeem-requested": lambda: self._redemption(operator, other),
             "points.gift-requested": lambda: {"to": other, "points": chosen.choice((1, 5, 20, 3000, 3001))},
-            "goal.set": lambda: {"amount": chosen.choice(("100.00", "1000.00"))},
+            "goal.set": lambda: {"amount": chosen.choice(("100.00", "250.00", "1000.00"))},
             "points.adjusted": lambda: {"points": chosen.choice((-40, -5, 10, 100, 700, 1300)), **staff},
             "discount.extended": lambda: {
                 "rule": chosen.choice(("summer-2025", "half-year", "legacy-discount", "pbx-friend", "pbx-advocate")),
@@ -239,7 +239,8 @@ class History:
     def _redemption(self, operator: str, other: str) -> Data:
         chosen = self._random
         reward = chosen.choice(REWARDS.get(operator, ("book", "blacklist", "money-100", "no-such-reward")))
-        data: Data = {"reward": reward, "amount": chosen.choice((*MONEY, "250.00", "500.00"))}
+        sums = ("100.00", "250.00", "300.00", "500.00") if reward == "certificate" else MONEY
+        data: Data = {"reward": reward, "amount": chosen.choice(sums)}
         if reward == "top-up" or chosen.random() < 0.1:
             data["to"] = other
         if chosen.random() < 0.1:

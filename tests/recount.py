@@ -1,4 +1,4 @@
-"""What events alone should have brought, counted naively: MTS charges and purchases, Labinsk's billing dates.
+"""One account, counted naively: what its events should bring (MTS accrual, Labinsk's billing dates), its lots.
 
 No line of the engine is used. The auditor compares what the journal says with this.
 """
@@ -10,6 +10,7 @@ from collections import defaultdict
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 FEE_DISCOUNTS: Final = {"summer-2025", "ultra-half-price", "half-year", "loyalty-full"}
 MTS_CLOSED: Final = date(2019, 5, 15)
@@ -49,7 +50,8 @@ class Facts:
         self.blocks: set[str] = set()
         self.payments: dict[str, tuple[date, int]] = {}
         self.refunded: set[str] = set()
-        self.legacy_last = date.min
+        self.legacy = ("", "")
+        """First and last day of a discount from before."""
         self.rests: dict[str, Decimal] = defaultdict(Decimal)
         self.money_card = Decimal(0)
         self.purchases: set[str] = set()
@@ -85,7 +87,7 @@ class Facts:
         elif kind == "payment.refunded":
             self.refunded.add(data["payment"])
         elif kind == "legacy-discount.converted":
-            self.legacy_last = date.fromisoformat(data["last_day"])
+            self.legacy = (day.isoformat(), data["last_day"])
         if kind in ("service.activated", "tariff.changed") and data.get("service", "internet") == "internet":
             price = data["tariff"].get("monthly_price")
             self.price = Decimal(price) if price is not None else None
@@ -95,7 +97,7 @@ class Facts:
         """Whether a fee discount covers that day."""
         terms = [terms for (rule, _), terms in discounts.items() if rule in FEE_DISCOUNTS]
         held = any(first <= first_day <= (last or "9999") for _, _, first, last in terms)
-        return held or self.legacy_last.isoformat() >= first_day
+        return held or self.legacy[0] <= first_day <= self.legacy[1]
 
     def billing_date(self, today: date, level: int, discounts: Discounts) -> tuple[int, int] | None:
         """Level after this midnight and the points it credits; None if it is no billing date."""
@@ -155,3 +157,44 @@ class Facts:
     def _steps(self, category: str, amount: Decimal, per: int, points: int) -> int:
         whole, self.rests[category] = divmod(self.rests[category] + amount, per)
         return int(whole) * points
+
+
+Lot = tuple[int, date | None]
+"""Points left, first day they can no longer be used."""
+
+
+def day_of(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+class Account:
+    """What the outcomes so far add up to."""
+
+    def __init__(self, operator: str, id: str) -> None:
+        self.where = (operator, id)
+        self.zone = ZoneInfo("Asia/Bishkek" if operator == "mega-line" else "Europe/Moscow")
+        self.facts = Facts(operator)
+        self.lots: dict[str, Lot] = {}
+        self.received: list[Lot] = []  # lots whose names are first heard when they are spent
+        self.pending: dict[str, int] = {}
+        self.debt = self.level = 0
+        self.discounts: Discounts = {}
+
+    def balance(self) -> int:
+        return sum(left for left, _ in (*self.lots.values(), *self.received)) - self.debt
+
+    def take(self, name: str, part: int, reason: str, today: date) -> date:
+        """Take points of a lot; returns its expiry."""
+        if name not in self.lots:
+            fits = [
+                lot for lot in sorted(self.received, key=lambda lot: lot[1] or date.max) if lot[0] >= part
+            ]
+            assert fits, f"no lot {name}"
+            self.received.remove(fits[0])
+            self.lots[name] = fits[0]
+        left, day = self.lots[name]
+        assert left >= part > 0, f"{part} taken of lot {name}, which has {left}"
+        on_time = today == day if reason in ("expired", "programme-closed") else day is None or today < day
+        assert on_time, f"lot {name} expires on {day}"
+        self.lots[name] = (left - part, day)
+        return day or date.max
