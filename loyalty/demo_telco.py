@@ -38,13 +38,12 @@ NOT_EQUAL: Final = 1
 
 
 class Run:
-    """One run over the feed: what came out, and the seconds the workers took from their first commit."""
+    """One run over the feed: what came out, and how many events a second (None: too quick to tell)."""
 
-    def __init__(self, name: str, tally: Tally, seconds: float, events: int) -> None:
+    def __init__(self, name: str, tally: Tally, rate: float | None) -> None:
         self.name: Final = name
         self.tally: Final = tally
-        self.seconds: Final = seconds
-        self.events: Final = events
+        self.rate: Final = rate
 
 
 def run_telco(settings: Settings, arrivals: Sequence[Arrival], directory: Path, console: Console) -> int:
@@ -62,7 +61,8 @@ def run_telco(settings: Settings, arrivals: Sequence[Arrival], directory: Path, 
     ]
     say(console, "loyalty simulate on the same events, with no Kafka ...")
     started = monotonic()
-    simulated = Run("loyalty simulate", telco.simulate(), monotonic() - started, telco.events)
+    tally = telco.simulate()
+    simulated = Run("loyalty simulate", tally, telco.events / (monotonic() - started))
     return _report(console, simulated, runs)
 
 
@@ -113,6 +113,7 @@ class _Telco:
             stage.workers.start()
             await stage.wait(ends, lambda backlog: watch(backlog + rest))
             await asyncio.to_thread(stage.workers.stop)
+            watch.pause()
             ends = {**ends, **await self._send(self._facts[middle:])}
             stage.workers.start()
             await stage.wait(ends, watch)
@@ -166,31 +167,45 @@ class _Telco:
                     with suppress(asyncio.CancelledError):
                         await showing
                     renew()
-        return Run(name, view.tally, watch.seconds, self.events)
+        return Run(name, view.tally, watch.rate)
 
 
 class _Watch:
-    """Turns the backlog into what the view shows, and measures the time that work takes."""
+    """Turns the backlog into what the view shows, and measures how fast it shrinks.
+
+    A worker's start is not measured: timing begins with the first progress, and anew after `pause`.
+    """
 
     def __init__(self, view: View, events: int, records: int) -> None:
         self._view: Final = view
         self._events: Final = events
         self._records: Final = records
         self._left = records
-        self._last = monotonic()
-        self.seconds = 0.0
-        """Time in which the backlog shrank; a worker's start is not in it."""
+        self._last: float | None = None
+        self._seconds = 0.0
+        self._timed = 0
 
     def __call__(self, backlog: int) -> None:
+        if backlog >= self._left:
+            return
         now = monotonic()
-        if backlog < self._left and self._left < self._records:
-            self.seconds += now - self._last
-        if backlog < self._left:
-            done = 1 - backlog / self._records
-            self._view.share = done
-            self._view.when = f"{done:.0%} worked off"
-            self._view.fed(round(self._events * done) - self._view.events)
-            self._left, self._last = backlog, now
+        if self._last is not None:
+            self._seconds += now - self._last
+            self._timed += self._left - backlog
+        self._left, self._last = backlog, now
+        done = 1 - backlog / self._records
+        self._view.share = done
+        self._view.when = f"{done:.0%} worked off"
+        self._view.fed(round(self._events * done) - self._view.events)
+
+    def pause(self) -> None:
+        """No work is expected for a while."""
+        self._last = None
+
+    @property
+    def rate(self) -> float | None:
+        """Events per second; None if it all went in one step."""
+        return self._timed / self._seconds * self._events / self._records if self._timed else None
 
 
 def _report(console: Console, simulated: Run, runs: Sequence[Run]) -> int:
@@ -208,7 +223,7 @@ def _report(console: Console, simulated: Run, runs: Sequence[Run]) -> int:
 
 
 def _speed(run: Run) -> str:
-    return f"{run.events / run.seconds:,.0f} events/s" if run.seconds else "at once"
+    return f"{run.rate:,.0f} events/s" if run.rate is not None else "in one step"
 
 
 def _records(facts: Sequence[Fact], partitions: int) -> int:

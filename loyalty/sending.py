@@ -1,7 +1,12 @@
-"""Writing a feed to the topics: whole record batches, in order, acknowledged by all replicas."""
+"""Writing a feed to the topics: whole record batches, in order, each chunk in one transaction.
+
+Workers hold back what they see of a task while a transaction is open on any of its topics. So they see a chunk
+whole, and the events of an account in order of time although they lie on several topics.
+"""
 
 from __future__ import annotations
 
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -15,7 +20,8 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 20_000
 """Records that are under way at a time."""
-LINGER_MS: Final = 2
+OPEN_MS_MAX: Final = 15_000
+"""After which the broker gives up on a chunk whose sender has died; workers wait no longer for it."""
 BATCH_BYTES: Final = 500_000
 
 Offsets = dict[tuple[str, int], int]
@@ -36,8 +42,8 @@ class Sender:
 
         self._producer = AIOKafkaProducer(
             **self._settings.kafka(),
-            enable_idempotence=True,
-            linger_ms=LINGER_MS,
+            transactional_id=f"send-{secrets.token_hex(8)}",
+            transaction_timeout_ms=OPEN_MS_MAX,
             max_batch_size=BATCH_BYTES,
         )
         await self._producer.start()
@@ -55,18 +61,18 @@ class Sender:
         waiting = iter(entries)
         total = 0
         while chunk := list(islice(waiting, CHUNK)):
-            await self._write(chunk)
+            assert self._producer is not None
+            async with self._producer.transaction():
+                await self._write(self._producer, chunk)
             total += len(chunk)
             sent(len(chunk))
         return total
 
-    async def _write(self, chunk: list[Entry]) -> None:
+    async def _write(self, producer: AIOKafkaProducer, chunk: list[Entry]) -> None:
         groups: defaultdict[tuple[str, int], list[Entry]] = defaultdict(list)
         for entry in chunk:
             groups[entry.topic, entry.partition].append(entry)
         deliveries = []
-        producer = self._producer
-        assert producer is not None
         for (topic, partition), group in groups.items():
             at = 0
             while at < len(group):

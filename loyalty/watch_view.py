@@ -93,10 +93,9 @@ class View:
             highlight=False,
             soft_wrap=True,
         )
-        if self._last:
-            self._console.print(
-                f"{'':<16}   {self._last[-1][1]}", style="dim", highlight=False, soft_wrap=True
-            )
+        if spoken := _spoken(self._last):
+            words = f"{'':<16}   {spoken[-1][1]}"
+            self._console.print(words, style="dim", highlight=False, soft_wrap=True, markup=False)
 
     def _page(self) -> RenderableType:
         head = Table.grid(expand=True)
