@@ -9,6 +9,7 @@ from typing import Final
 from schemas.programme import Programme
 from schemas.programme_finding import Finding, Neighbours, error, warning
 from schemas.programme_promotions import DiscountPromotion, EntitlementPromotion
+from schemas.programme_rewards import FeeDiscountReward
 
 _MONTH_DAYS_MAX: Final = 31
 
@@ -30,6 +31,7 @@ def check_revision(around: Neighbours) -> Iterator[Finding]:
     if before.currency != now.currency:
         yield error(f"money was {before.currency} up to here; amounts carried over would change", "currency")
     yield from _dropped_promotions(before, now)
+    yield from _dropped_rewards(before, now)
     yield from _dropped_sections(before, now)
 
 
@@ -52,6 +54,22 @@ def _dropped_promotions(before: Programme, now: Programme) -> Iterator[Finding]:
                 f"{last}{ends}; keep it, with active: {{until: {_eve(now)}}}",
                 "promotions",
             )
+
+
+def _dropped_rewards(before: Programme, now: Programme) -> Iterator[Finding]:
+    kept = _bought_discounts(now)
+    for rule in _bought_discounts(before):
+        if rule not in kept:
+            yield warning(
+                f"the discount {rule!r} of the revision before is not here: for members who have bought it, its month "
+                "no longer counts as paid and no tariff change ends it",
+                "rewards",
+            )
+
+
+def _bought_discounts(programme: Programme) -> list[str]:
+    rewards = programme.rewards.items.values() if programme.rewards is not None else ()
+    return [reward.rule for reward in rewards if isinstance(reward, FeeDiscountReward)]
 
 
 def _eve(now: Programme) -> datetime.date:

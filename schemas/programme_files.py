@@ -19,6 +19,8 @@ from schemas.programme_rewards import AmountReward
 # The C parser is ten times faster; where PyYAML was built without it, the other reads the same.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WHOLE: Final = "the definition"
+_KEY_TAGS: Final = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+_PLAIN_TAGS: Final = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 class ProgrammeError(ValueError):
@@ -181,12 +183,14 @@ def _faults(file: Path, node: yaml.Node, above: tuple[yaml.Node, ...] = ()) -> I
     line = node.start_mark.line + 1
     if node in above:
         yield Problem(file, line, "", "an alias of what it stands in; write the value itself")
+    elif not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
+        yield Problem(file, line, "", f"the tag {node.tag!r} has no meaning here; leave it out")
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             here = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                yield Problem(file, here, "", "a key is a plain word")
+            if not isinstance(key, yaml.ScalarNode) or key.tag not in _KEY_TAGS:
+                yield Problem(file, here, "", "a key is a plain word; put what YAML takes for more in quotes")
             elif key.value in seen:
                 yield Problem(file, here, key.value, "written twice")
             else:

@@ -6,9 +6,12 @@ In the fragments, the line that a problem must name is marked with `# !`.
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from loyalty.cli import run
 from loyalty.deployment import programmes_directory
@@ -17,6 +20,7 @@ from schemas.programme_faults import ERROR, WARNING, Problem
 from schemas.programme_files import ProgrammeError, load_programmes
 from tests.small_world import HEAD
 
+DEFINITIONS = sorted(programmes_directory().glob("*.yaml"))
 LEVELS = "levels: {rule: level, maximum: 10, payment_service: internet}\n"
 PROMOTION = "promotions:\n  - kind: discount\n    rule: x\n    trigger: activation\n    percent: 5\n    target: internet\n"
 ENTITLEMENT = "promotions:\n  - kind: entitlement\n    rule: x\n    variants:\n"
@@ -73,6 +77,10 @@ UNREADABLE = [
     ("title: Again  # !", "title", "written twice"),
     ("a: [  # !", "", "not YAML"),
     ("membership: &m  # !\n  segment: *m", "", "an alias of what it stands in"),
+    ("membership: !mine {}  # !", "", "the tag '!mine' has no meaning here"),
+    ("membership: {segment: !mine x}  # !", "", "could not determine a constructor"),
+    ("membership: {!mine segment: individual}  # !", "", "a key is a plain word"),
+    ("yes: 1  # !", "", "put what YAML takes for more in quotes"),
     ("? [a]  # !\n: b", "", "a key is a plain word"),
 ]
 
@@ -215,6 +223,9 @@ REVISIONS = [
     ([PROMOTION + "    active: {until: 2026-05-31}\n    lasts: {months: 3}\n", NEXT], WARNING, "promotions",
      "members keep its discounts"),
     ([ENTITLEMENT + "      - tariffs: [{family: F}]\n", NEXT], WARNING, "promotions", "members keep theirs"),
+    ([POINTS + "rewards:\n  rule: r\n  items:\n    m: {kind: fee-discount, rule: month, percent: 5, target: net}\n",
+      NEXT + POINTS + "rewards: {rule: r, items: {mug: {kind: catalogue, points: 5}}}  # !"], WARNING, "rewards",
+     "'month' of the revision before is not here"),
     ([LEVELS, "effective_from: 2026-07-01  # !"], WARNING, "effective_from", "levels are dropped"),
     ([PROMOTION + "    active: {since: 2026-07-01}  # !\n    lasts: {not_after: 2026-12-31}\n",
       NEXT + "promotions: []\n"], ERROR, "promotions.0.active", "the next revision takes over"),
@@ -256,6 +267,24 @@ def test_what_is_no_contradiction(revisions: list[str], tmp_path: Path) -> None:
 
 def test_the_definitions_that_come_with_the_project_have_no_problems() -> None:
     assert check_directory(programmes_directory()) == []
+
+
+DAMAGE = ["", "null", "[]", "{}", "-1", "1.5", "yes", "2026-02-30", "0001-01-01", ".nan", "!tag x", "*x", "&x",
+          "!!set {a}", "12:30:45", "<<: {a: 1}", "\t", "\x00", "'", "{", "- ", "? ", ": ", "9" * 5000]  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_damage_to_a_definition_is_a_traceback(data: st.DataObject) -> None:
+    text = data.draw(st.sampled_from([file.read_text("utf-8") for file in DEFINITIONS]))
+    start = data.draw(st.integers(0, len(text)))
+    end = start + data.draw(st.integers(0, 12))
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "shop.yaml"
+        file.write_text(text[:start] + data.draw(st.sampled_from(DAMAGE)) + text[end:], "utf-8")
+        for problem in check_directory(Path(directory)):
+            assert problem.file == file
+            assert "\n" not in str(problem)
 
 
 def test_all_problems_of_all_files_come_at_once(tmp_path: Path) -> None:
