@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from schemas.programme_docs import schema
 from tests.small_world import TARIFF, World, definition, of
 
 LEVELS = """
@@ -413,9 +416,33 @@ def test_what_a_new_owner_loses(terms: dict[str, bool], expired: list[int], tenu
     assert [day for day, _ in credits_of(world, "2026-07-01")] == tenure
 
 
+@pytest.mark.parametrize(("full_years", "first"), [(0, "2025-07-01"), (1, "2026-07-01"), (2, "2027-07-01")])
+def test_tenure_counts_from_the_activation(full_years: int, first: str) -> None:
+    """Not from the day the account was opened, long before."""
+    tenure = {"rule": "tenure", "points": 7, "full_years": full_years}
+    world = World(definition("membership: {starts_with: service.activated}", tenure=tenure))
+    world.tell("2020-01-01", "A", "account.opened", segment="individual")
+    world.tell("2025-06-10", "A", "service.activated", service="internet", tariff=TARIFF)
+    assert credits_of(world, "2028-01-01")[0] == (first, 7)
+
+
 def test_a_charge_that_must_be_in_the_account_cannot_be_asked_for() -> None:
     """No event carries an account's money: the other reading of the source is refused, not ignored."""
     terms = {"rule": "change", "days_between_changes": 10, "proration_days": 30}
     assert definition("", tariff_change={**terms, "requires_balance": False}).tariff_change
     with pytest.raises(ValidationError, match="requires_balance"):
         definition("", tariff_change={**terms, "requires_balance": True})
+
+
+def test_every_field_that_is_a_reading_is_tried_here() -> None:
+    """A reading that nobody tries is a promise."""
+    models = [schema(), *schema()["$defs"].values()]
+    readings = {
+        name
+        for model in models
+        for name, field in model["properties"].items()
+        if "reading" in field.get("description", "")
+    }
+    assert len(readings) > 15
+    tests = Path(__file__).read_text("utf-8")
+    assert not {name for name in readings if not re.search(rf"\b{name}\b", tests)}
