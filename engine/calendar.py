@@ -16,12 +16,14 @@ DAY: Final = 86_400 * SECOND
 _EPOCH_DAY: Final = datetime.date(1970, 1, 1).toordinal()
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _CACHED_DAYS: Final = 100_000
+# One event asks for the same instant several times, and accounts share their midnights.
+_CACHED_TEXTS: Final = 10_000
 
 
 class Zone:
     """Local time in one IANA zone. Caches what it computes; the answers depend on nothing else."""
 
-    __slots__ = ("_midnights", "_offsets", "_shown_offsets", "_zone", "name")
+    __slots__ = ("_midnights", "_offsets", "_shown_offsets", "_texts", "_zone", "name")
 
     def __init__(self, name: str) -> None:
         self.name: Final = name
@@ -29,6 +31,7 @@ class Zone:
         self._offsets: Final[dict[int, int | None]] = {}
         self._midnights: Final[dict[int, int]] = {}
         self._shown_offsets: Final[dict[int, str]] = {}
+        self._texts: Final[dict[int, str]] = {}
 
     def day(self, time: int) -> int:
         """The local day of the instant `time`."""
@@ -48,6 +51,14 @@ class Zone:
 
     def text(self, time: int) -> str:
         """The instant in RFC 3339 with this zone's offset."""
+        found = self._texts.get(time)
+        if found is None:
+            if len(self._texts) > _CACHED_TEXTS:
+                self._texts.clear()
+            found = self._texts[time] = self._text(time)
+        return found
+
+    def _text(self, time: int) -> str:
         offset = self._offset(time)
         shown = self._shown_offsets.get(offset)
         if shown is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
+from typing import Final
 
 from engine import accrual, billing, discounts, entitlements, lots, promotions, referral, tariffs
 from engine.accrual import is_over
@@ -13,7 +15,8 @@ from engine.turn import Turn
 from schemas.account import BLOCK_BITS, NEVER, Account, Discount
 from schemas.event import Event
 
-CLOSED = "account-closed"
+CLOSED: Final = "account-closed"
+_SOURCES_REMEMBERED: Final = 1024
 
 
 def open_account(turn: Turn, event: Event) -> None:
@@ -157,7 +160,12 @@ def next_tenure(book: Rulebook, row: Account) -> int:
 
 def payment_key(source: str, id: str) -> int:
     """By which a refund finds its payment: 32 hash bits of the source over 32 of the id."""
-    return _hash32(source) << 32 | _hash32(id)
+    return _hash_of_source(source) << 32 | _hash32(id)
+
+
+@lru_cache(_SOURCES_REMEMBERED)
+def _hash_of_source(source: str) -> int:
+    return _hash32(source)
 
 
 def _hash32(text: str) -> int:
