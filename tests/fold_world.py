@@ -52,6 +52,8 @@ class FoldWorld:
         self._tasks = [self._task(number) for number in range(partitions)]
         self._waiting: list[list[Record]] = [[] for _ in range(partitions)]
         self._links: list[tuple[int, Record]] = []
+        self.fed: Final[list[list[Record]]] = [[] for _ in range(partitions)]
+        """What each task was given, in order."""
         self.journal: Final[list[bytes]] = []
         self.dead_letters: Final[list[bytes]] = []
         self.produced: Final[list[tuple[str, bytes | None, bytes | None]]] = []
@@ -111,6 +113,7 @@ class FoldWorld:
             result = self._tasks[number].fold(records[:size])
             self.stores[number].put_many(result.rows, None)
             self._tasks[number].committed()
+            self.fed[number] += records[: result.consumed]
             records = records[result.consumed :]
             self._take(result.produce)
             if self._chance(0.2):

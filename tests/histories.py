@@ -90,10 +90,13 @@ MALFORMED: Final = (b"", b"nonsense", b"[]", b'{"specversion":"1.0"}', b'{"opera
 class History:
     """The records of one seed in the order in which they arrive: (moment of arrival, key, value)."""
 
-    def __init__(self, seed: int, code_of: CodeOf, accounts: int = 3, events: int = 25) -> None:
+    def __init__(
+        self, seed: int, code_of: CodeOf, accounts: int = 3, events: int = 25, late: bool = True
+    ) -> None:
         self._random = random.Random(seed)
         self._code_of = code_of
         self._events = events
+        self._late = late
         self._payments: list[tuple[datetime, str]] = []
         self._names = [f"{letter}-{seed}" for letter in "ABCDEFGH"[:accounts]]
         self._number = 0
@@ -111,7 +114,9 @@ class History:
         chance, number = self._random.random(), self._number * 10
         value = json.dumps(event, ensure_ascii=False).encode()
         late = moment
-        if chance < 0.05:
+        if not self._late:
+            pass
+        elif chance < 0.05:
             late += timedelta(seconds=self._random.randrange(60 * 86400))
         elif chance < 0.15:
             late += timedelta(seconds=self._random.randrange(3 * 86400))
