@@ -85,7 +85,7 @@ def _variants(promotion: EntitlementPromotion) -> Iterator[Finding]:
     allowed = promotion.when.tariffs
     for number, variant in enumerate(promotion.variants):
         path = ("variants", number, "tariffs")
-        if all(_covered(match, earlier) for match in variant.tariffs):
+        if all(covered(match, earlier) for match in variant.tariffs):
             yield error(
                 "can never match: an earlier variant matches all of it; put the narrower one first", *path
             )
@@ -98,7 +98,7 @@ def _variants(promotion: EntitlementPromotion) -> Iterator[Finding]:
 
 def _hidden_tariffs(tariffs: Sequence[TariffMatch], *path: str | int) -> Iterator[Finding]:
     for number, match in enumerate(tariffs):
-        if _covered(match, tariffs[:number]):
+        if covered(match, tariffs[:number]):
             yield warning("has no effect: the ones before it match all of it", *path, number)
 
 
@@ -111,7 +111,7 @@ def _span(match: TariffMatch) -> tuple[int, int]:
     return low, speeds.at_most if speeds.at_most is not None else _ANY_SPEED
 
 
-def _covered(match: TariffMatch, others: Sequence[TariffMatch]) -> bool:
+def covered(match: TariffMatch, others: Sequence[TariffMatch]) -> bool:
     """Whether these others together match whatever this one matches."""
     low, high = _span(match)
     for start, end in sorted(_span(other) for other in others if other.family == match.family):

@@ -12,6 +12,7 @@ from pathlib import Path
 from schemas.programme_check_points import check_points
 from schemas.programme_check_promotions import check_promotions
 from schemas.programme_check_revisions import check_revision
+from schemas.programme_check_shadows import check_shadows
 from schemas.programme_check_spending import check_spending
 from schemas.programme_faults import Problem
 from schemas.programme_files import Located, read_directory
@@ -50,4 +51,5 @@ def _findings(around: Neighbours) -> Iterator[Finding]:
     yield from check_points(around.programme)
     yield from check_spending(around.programme)
     yield from check_promotions(around)
+    yield from check_shadows(around.programme)
     yield from check_revision(around)

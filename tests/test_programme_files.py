@@ -23,6 +23,10 @@ from tests.small_world import HEAD
 DEFINITIONS = sorted(programmes_directory().glob("*.yaml"))
 LEVELS = "levels: {rule: level, maximum: 10, payment_service: internet}\n"
 PROMOTION = "promotions:\n  - kind: discount\n    rule: x\n    trigger: activation\n    percent: 5\n    target: internet\n"
+IN_A_GROUP = (
+    "promotions:\n  - kind: discount\n    rule: {rule}\n    trigger: activation\n    percent: {percent}\n"
+    "    target: internet\n    group: fee\n    when: {when}\n"
+)
 ENTITLEMENT = "promotions:\n  - kind: entitlement\n    rule: x\n    variants:\n"
 REFERRAL = "referral:\n  rule: r\n  completes: registration\n  tests: [unknown-code, self-referral]\n"
 POINTS = "points: {source: adjustments}\n"
@@ -192,6 +196,9 @@ CONTRADICTIONS = [
     (PROMOTION + "    on_conflict: replace  # !", WARNING, "promotions.0.on_conflict", "without a group"),
     (PROMOTION + "    when:\n      tariffs:\n        - {family: F}\n"
      "        - {family: F, speed_mbps: {at_most: 9}}  # !", WARNING, "promotions.0.when.tariffs.1", "no effect"),
+    (IN_A_GROUP.format(rule="wide", percent=10, when="{}")
+     + IN_A_GROUP.format(rule="narrow", percent=50, when="{dwelling: house}")[len("promotions:\n"):]
+     .replace("- kind: discount", "- kind: discount  # !"), ERROR, "promotions.1", "is always refused: 'wide'"),
     (ENTITLEMENT + "      - tariffs: [{family: F}]\n      - tariffs: [{family: F, speed_mbps: {at_least: 100}}]  # !",
      ERROR, "promotions.0.variants.1.tariffs", "an earlier variant matches all of it"),
     (ENTITLEMENT + "      - tariffs: [{family: F, speed_mbps: {at_most: 50}}]\n"
@@ -251,6 +258,11 @@ FINE = [
     [PROMOTION + "    lasts: {not_after: 2026-06-30}\n", NEXT],
     # Announced before it begins.
     [PROMOTION + "    active: {since: 2026-07-01}\n", NEXT + PROMOTION],
+    # The narrower one first, and one that replaces.
+    [IN_A_GROUP.format(rule="narrow", percent=50, when="{dwelling: house}")
+     + IN_A_GROUP.format(rule="wide", percent=10, when="{}")[len("promotions:\n"):]],
+    [IN_A_GROUP.format(rule="wide", percent=10, when="{}")
+     + IN_A_GROUP.format(rule="wider", percent=20, when="{}")[len("promotions:\n"):] + "    on_conflict: replace\n"],
     # Not hidden: the earlier ones leave a gap, and a tariff that names no speed.
     [ENTITLEMENT + "      - tariffs: [{family: F, speed_mbps: {at_most: 50}}]\n"
      "      - tariffs: [{family: F, speed_mbps: {at_least: 52}}]\n      - tariffs: [{family: F, speed_mbps: "
