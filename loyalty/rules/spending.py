@@ -56,7 +56,7 @@ def _told(programme: Programme, reward: Reward) -> str:
                 f"{points(most)} at most and {left} {programme.currency}."
             )
         case FeeDiscountReward():
-            return _fee(reward)
+            return _fee(programme, reward)
     raise AssertionError(f"a kind of reward that nobody tells: {reward!r}")
 
 
@@ -82,16 +82,17 @@ def _amount(programme: Programme, reward: AmountReward) -> str:
     return " ".join(text)
 
 
-def _fee(reward: FeeDiscountReward) -> str:
+def _fee(programme: Programme, reward: FeeDiscountReward) -> str:
     text = [
         f"{percent(reward.percent)} off `{reward.target}` for the next billing month, for as many points as the "
         "tariff's monthly price, rounded up."
     ]
-    if reward.counts_as_paid:
-        text.append(
-            "The billing date that starts it counts as paid on time and credits nothing. "
-            + reading("it counts as paid")
-        )
+    levels = programme.levels
+    if levels is not None:
+        starts = "counts as paid on time" if reward.counts_as_paid else "must be paid for like any other"
+        if reward.group is not None and levels.paused_by_group == reward.group:
+            starts += " and credits nothing"
+        text.append(f"The billing date that starts it {starts}. " + reading("the source does not say"))
     if reward.ends_on_tariff_change:
         text.append("A change of tariff before its end ends it; the points are not returned.")
     if reward.group is not None:
