@@ -23,7 +23,7 @@ from loyalty.rules.words import (
     table,
 )
 from schemas.programme import Programme
-from schemas.programme_parts import Accrual, CalendarYear, Levels, Rate, Rolling
+from schemas.programme_parts import Accrual, CalendarYear, Levels, Never, Rate, Rolling
 
 _EXAMPLE_PRICE: Final = Decimal(650)
 _LEAP_DAY: Final = datetime.date(2024, 2, 29)
@@ -83,7 +83,8 @@ def points_life(programme: Programme) -> str:
     if terms.warn_days_before:
         before = listed(counted(days, "day") for days in sorted(terms.warn_days_before, reverse=True))
         lines.append(f"The member is warned {before} before points expire.")
-    lines.append("Points that expire first are spent first.")
+    if not isinstance(terms.expiry, Never) or programme.closure is not None:
+        lines.append("Points that expire first are spent first.")
     if terms.may_be_negative:
         lines.append(
             "Taking points back may push the balance below zero; later credits settle it first. "
