@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 READ_MAX: Final = 20_000
+WAIT_MS: Final = 50
+"""How long a read may wait: a transaction marker at the end moves the position but brings no record."""
 TAIL: Final = 16
 """Records from the end within which the last tick is found, transaction markers and all."""
 
@@ -97,6 +99,6 @@ class Lookup:
         first = (await consumer.beginning_offsets([tp]))[tp]
         consumer.seek(tp, first if tail is None else max(first, end - tail))
         while await consumer.position(tp) < end:
-            brought = await consumer.getmany(tp, timeout_ms=1000, max_records=READ_MAX)
+            brought = await consumer.getmany(tp, timeout_ms=WAIT_MS, max_records=READ_MAX)
             for record in brought.get(tp, ()):
                 yield record

@@ -52,7 +52,7 @@ def command(
     now = max(row.clock, tick or row.clock)
     facts: dict[str, Any] = describe(row, engine.books.at(operator, now), engine.codes, now)
     if as_json:
-        click.echo(orjson.dumps(facts))
+        click.echo(orjson.dumps(facts).decode())
         return 0
 
     from loyalty.account_page import print_account

@@ -72,7 +72,7 @@ def command(
     ]
     if as_json:
         for outcome in chosen:
-            click.echo(orjson.dumps(outcome))
+            click.echo(orjson.dumps(outcome).decode())
         return 0
     _print(chosen)
     return 0
