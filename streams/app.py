@@ -156,6 +156,9 @@ class StreamApp(faust.App):
             commit_seconds * 1000,
         )
 
+    def _create_directories(self) -> None:
+        """Nothing: a store that needs a directory makes its own."""
+
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)
 

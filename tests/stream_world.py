@@ -21,6 +21,7 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.structs import OffsetAndMetadata
 
 from schemas.topics import ALL, INBOUND, LINKS, POINTS
@@ -187,7 +188,7 @@ class World:
         await admin.start()
         consumer = AIOKafkaConsumer(**self.settings.kafka())
         try:
-            committed = await admin.list_consumer_group_offsets(self.application_id, partitions=tps)
+            committed = await _committed(admin, self.application_id, tps)
             async with consumer:
                 ends = await consumer.end_offsets(tps)
         finally:
@@ -235,6 +236,19 @@ class World:
 
     def _logs(self) -> str:
         return "\n".join(f"--- {w.log_file.name}\n{w.log[-3000:]}" for w in self.workers)
+
+
+async def _committed(
+    admin: AIOKafkaAdminClient, group: str, tps: Sequence[TopicPartition]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    try:
+        found: dict[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(
+            group, partitions=tps
+        )
+    except GroupCoordinatorNotAvailableError:
+        # A broker that has just started finds its coordinator when the first worker joins.
+        return {}
+    return found
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str | Callable[[], str]) -> None:

@@ -36,7 +36,7 @@ def test_topics_just_created_are_as_they_must_be_and_creating_again_changes_noth
 
 
 def test_a_topic_that_would_lose_old_events_is_told(world: World) -> None:
-    asyncio.run(remake(world.settings, JOURNAL.name, 2, {}))
+    asyncio.run(remake(world.settings, JOURNAL.name, 2, {"retention.ms": "604800000"}))
     told = {(d.topic, d.what): (d.found, d.right) for d in asyncio.run(check_topics(world.settings))}
     assert told[JOURNAL.name, "retention.ms"] == ("604800000", "-1")
     assert all(topic == JOURNAL.name for topic, _ in told)
