@@ -75,7 +75,7 @@ class Engine:
                 f"clock, {book.zone.text(row.clock)}",
             )
         known = row.seen.get(event.identity)
-        if known is not None and known[1] >= row.clock - _HORIZON:
+        if known is not None and known[1] >= max(row.clock, event.time) - _HORIZON:
             if known[0] != event.content:
                 raise Unreadable(
                     IDENTITY_CONFLICT,
