@@ -63,7 +63,7 @@ def run_telco(settings: Settings, arrivals: Sequence[Arrival], directory: Path, 
     started = monotonic()
     tally = telco.simulate()
     simulated = Run("loyalty simulate", tally, telco.events / (monotonic() - started))
-    return _report(console, simulated, runs)
+    return report(console, simulated, runs)
 
 
 class _Telco:
@@ -208,7 +208,8 @@ class _Watch:
         return self._timed / self._seconds * self._events / self._records if self._timed else None
 
 
-def _report(console: Console, simulated: Run, runs: Sequence[Run]) -> int:
+def report(console: Console, simulated: Run, runs: Sequence[Run]) -> int:
+    """Print the totals, and of each run whether it agrees with what simulate says; the exit status."""
     say(console, "")
     totals(console, runs[0].tally)
     ids = sorted(simulated.tally.ids)

@@ -74,7 +74,7 @@ def call(environment: dict[str, str], *arguments: str) -> Done:
         (["account", "nobody", "A-1"], "loyalty: OPERATOR: no programme of 'nobody'; there are: mega-line"),
         (["history", "nobody", "A-1"], "loyalty: OPERATOR: no programme of 'nobody'"),
         (["history", OPERATOR, "A-1", "--status", "lost"], "loyalty history: Invalid value for '--status'"),
-        (["demo", "--customers", "5"], "loyalty: --customers: it limits --telco"),
+        (["demo", "--customers", "5"], "loyalty: --customers: it belongs to --telco"),
         (["demo", "--write-events", "/nowhere/x"], "loyalty: --write-events: /nowhere/x: No such file"),
     ],
 )

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
-TERMINATED: Final = 143
-"""What a shell reports for a process that SIGTERM ended."""
-
 
 @click.command("demo")
 @click.option("--telco", is_flag=True, help="Instead: 7,043 customers of a real table, 226,000 payments.")
@@ -33,8 +30,15 @@ TERMINATED: Final = 143
     metavar="FILE",
     help="Only write the sample's events to FILE (- for standard output) as NDJSON; no Kafka.",
 )
+@click.option(
+    "--table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --telco: where the table lies (default: examples/telco-customers.csv of the source tree).",
+)
 @click.option("--customers", type=click.IntRange(1), help="With --telco: only the first so many customers.")
-def command(telco: bool, fast: bool, write_events: str | None, customers: int | None) -> int:
+def command(
+    telco: bool, fast: bool, write_events: str | None, table: Path | None, customers: int | None
+) -> int:
     """Start a real Apache Kafka and a worker, feed a sample month through them, and show what comes out.
 
     The Kafka is that of KAFKA_BOOTSTRAP if it is set, else one in Docker if that answers, else one of our
@@ -45,25 +49,26 @@ def command(telco: bool, fast: bool, write_events: str | None, customers: int | 
       loyalty demo --telco
       loyalty demo --write-events month.ndjson
     """
-    if customers is not None and not telco:
-        raise LoyaltyError("--customers: it limits --telco; add that, or leave it out")
+    for option, value in (("--customers", customers), ("--table", table)):
+        if value is not None and not telco:
+            raise LoyaltyError(f"{option}: it belongs to --telco; add that, or leave it out")
+    arrivals = _telco_feed(table, customers) if telco else _month_feed()
     if write_events is not None:
-        _write(write_events, _feed(telco, customers))
+        _write(write_events, arrivals)
         return 0
     from loyalty.screen import screen
 
     signal.signal(signal.SIGTERM, _terminated)
     console = screen()
-    return _on_broker(console, _telco(console, customers) if telco else _month(console, fast=fast))
+    return _on_broker(console, _telco(console, arrivals) if telco else _month(console, arrivals, fast=fast))
 
 
-def _month(console: Console, *, fast: bool) -> Callable[[Settings, Path], int]:
+def _month(console: Console, arrivals: list[Arrival], *, fast: bool) -> Callable[[Settings, Path], int]:
     from loyalty.cluster import talk
     from loyalty.demo_month import DAY_S, run_month
     from loyalty.demo_summary import month_summary
 
     def run(settings: Settings, directory: Path) -> int:
-        arrivals = _feed(False, None)
         console.print(
             "150 residents have been with the provider since spring; 50 newcomers come in August and September.\n"
             "Eight months of history first, then September, day by day.\n"
@@ -78,11 +83,11 @@ def _month(console: Console, *, fast: bool) -> Callable[[Settings, Path], int]:
     return run
 
 
-def _telco(console: Console, customers: int | None) -> Callable[[Settings, Path], int]:
+def _telco(console: Console, arrivals: list[Arrival]) -> Callable[[Settings, Path], int]:
     from loyalty.demo_telco import run_telco
 
     def run(settings: Settings, directory: Path) -> int:
-        return run_telco(settings, _feed(True, customers), directory, console)
+        return run_telco(settings, arrivals, directory, console)
 
     return run
 
@@ -108,19 +113,21 @@ def _on_broker(console: Console, run: Callable[[Settings, Path], int]) -> int:
         broker.stop()
 
 
-def _feed(telco: bool, customers: int | None) -> list[Arrival]:
-    codes = deployment.engine(None).codes
-
-    def code(account: str) -> str:
-        return codes.code(OPERATOR, account)
-
-    if telco:
-        from loyalty.telco import telco_feed
-
-        return telco_feed(code, customers=customers)
+def _month_feed() -> list[Arrival]:
     from loyalty.sample_month import sample_month
 
-    return sample_month(code)
+    return sample_month(_codes())
+
+
+def _telco_feed(table: Path | None, customers: int | None) -> list[Arrival]:
+    from loyalty.telco import telco_feed
+
+    return telco_feed(_codes(), table=table, customers=customers)
+
+
+def _codes() -> Callable[[str], str]:
+    codes = deployment.engine(None).codes
+    return lambda account: codes.code(OPERATOR, account)
 
 
 def _write(file: str, arrivals: list[Arrival]) -> None:
@@ -138,4 +145,5 @@ def _write(file: str, arrivals: list[Arrival]) -> None:
 
 
 def _terminated(number: int, frame: object) -> None:
-    raise SystemExit(TERMINATED)
+    """End as on Ctrl-C, for which everything is prepared."""
+    signal.raise_signal(signal.SIGINT)
