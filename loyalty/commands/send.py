@@ -63,8 +63,9 @@ def command(
     not sent: they go to standard error as one JSON object each, and the exit status is 3. With --raw they
     are sent as well, and the worker makes dead letters of them.
 
-    A worker that starts when all of it is there, or catches up, sees the events of an account in order of
-    time, whatever their topics. Without --clock nothing falls due after an account's last event.
+    What is sent goes into the topics in transactions, so that workers, running or started later, see the
+    events of an account in order of time although they lie on several topics. Without --clock nothing
+    falls due after an account's last event.
 
     \b
       loyalty send month.ndjson --clock day --until 2025-10-01T00:00:00+03:00

@@ -1,0 +1,127 @@
+"""What `loyalty account` shows, for every account of every case of every operator."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Final
+
+import orjson
+import pytest
+from rich.console import Console
+
+from engine.simulation import Simulation
+from loyalty.account_facts import describe, purchase_state
+from loyalty.account_page import print_account
+from schemas.dead_letter import Unreadable
+from schemas.instant import parse_instant
+from schemas.topics import CLOCK
+from schemas.wire import read_event
+from tests.case_runner import lines_of, new_engine, read_cases
+
+CASES: Final = read_cases()
+ENGINE: Final = new_engine()
+
+
+def simulated(case: dict[str, Any]) -> Simulation:
+    """The accounts of a case at its end."""
+    simulation = Simulation(ENGINE)
+    for line in lines_of(case, ENGINE):
+        try:
+            event = read_event(line, key=None, topic=None, operators=ENGINE.books.operators)
+            if event.type not in CLOCK.types:
+                list(simulation.apply(event))
+        except Unreadable:
+            continue
+    if "until" in case:
+        list(simulation.advance(parse_instant(str(case["until"]))))
+    return simulation
+
+
+def facts_of(simulation: Simulation, operator: str, account: str) -> dict[str, Any]:
+    row = simulation.rows[operator, account]
+    now = max(simulation.now, row.clock)
+    return describe(row, ENGINE.books.at(operator, now), ENGINE.codes, now)
+
+
+@pytest.mark.parametrize("operator", sorted(ENGINE.books.operators))
+def test_every_account_can_be_shown_and_its_lots_add_up(operator: str) -> None:
+    shown = 0
+    for case in CASES:
+        if case["operator"] != operator:
+            continue
+        simulation = simulated(case)
+        for (of, account), row in simulation.rows.items():
+            facts = facts_of(simulation, of, account)
+            assert (
+                sum(lot["points"] for lot in facts["lots"]) - facts["owed"] == facts["balance"] == row.balance
+            )
+            assert orjson.loads(orjson.dumps(facts)) == facts
+            print_account(Console(file=(page := io.StringIO()), width=120), facts)
+            assert f"{row.balance:,} points" in page.getvalue()
+            assert "next due" in page.getvalue()
+            shown += 1
+    assert shown > 5
+
+
+def resident() -> dict[str, Any]:
+    return next(case for case in CASES if case["case"].startswith("A month for points begins"))
+
+
+def test_discounts_past_and_present_and_what_is_due_next() -> None:
+    case = {**resident(), "until": "2025-04-16T00:00:00+03:00"}
+    facts = facts_of(simulated(case), "orgtechservice", "R")
+    assert facts["discounts"] == [
+        {
+            "discount": "loyalty-full",
+            "percent": 100,
+            "target": "internet",
+            "first_day": "2025-04-15",
+            "last_day": "2025-05-14",
+            "active": True,
+        }
+    ]
+    assert [(past["last_day"], past["ended_on"], past["reason"]) for past in facts["past_discounts"]] == [
+        ("2025-04-14", "2025-04-15", "expired")
+    ]
+    assert facts["level"] == 2
+    assert facts["next_due"] == {
+        "time": "2025-05-15T00:00:00+03:00",
+        "what": ["discount ends", "billing date"],
+    }
+
+
+def test_lots_that_have_expired_by_now_are_not_shown() -> None:
+    """The row may not have been told yet: its partition's clock has."""
+    case = next(
+        case for case in CASES if case["operator"] == "mts" and "until" not in case and case.get("balance")
+    )
+    simulation = simulated(case)
+    account = next(name for name, balance in case["balance"].items() if balance)
+    row = simulation.rows["mts", str(account)]
+    book = ENGINE.books.at("mts", row.clock)
+    before = describe(row, book, ENGINE.codes, row.clock)
+    assert before["lots"] and all(lot["expires_on"] for lot in before["lots"])
+    ten_years_on = row.clock + 3_650 * 86_400_000_000
+    assert describe(row, book, ENGINE.codes, ten_years_on)["lots"] == []
+
+
+def test_what_has_become_of_a_purchase() -> None:
+    bought = {"amount": "1000.00", "channel": "partner", "percent": "10"}
+    events: list[list[Any]] = [
+        ["2025-01-01T10:00:00+03:00", "C", "account.opened", {"segment": "individual"}]
+    ]
+    for name in ("waits", "kept", "returned", "dropped"):
+        events.append(["2025-01-02T10:00:00+03:00", "C", "purchase.completed", {"purchase": name, **bought}])
+    events += [
+        ["2025-01-03T10:00:00+03:00", "C", "purchase.confirmed", {"purchase": "kept"}],
+        ["2025-01-03T11:00:00+03:00", "C", "purchase.confirmed", {"purchase": "returned"}],
+        ["2025-01-03T12:00:00+03:00", "C", "purchase.returned", {"purchase": "returned"}],
+        ["2025-01-03T12:00:00+03:00", "C", "purchase.returned", {"purchase": "dropped"}],
+    ]
+    simulation = simulated({"operator": "mts-cashback", "events": events})
+    row = simulation.rows["mts-cashback", "C"]
+    states = [purchase_state(row, name) for name in ("waits", "kept", "returned", "dropped", "unheard-of")]
+    assert states == ["pending", "credited", "returned", "rejected", "unknown"]
+    assert facts_of(simulation, "mts-cashback", "C")["pending"] == [
+        {"purchase": "waits", "points": 100, "rejected_on": "2025-04-02"}
+    ]
