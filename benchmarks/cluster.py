@@ -96,7 +96,9 @@ class Cluster:
 class Watch:
     """How far a consumer group has committed, and how far its outputs have come; asked again and again."""
 
-    def __init__(self, cluster: Cluster, group: str, inputs: Collection[str], outputs: Collection[str]) -> None:
+    def __init__(
+        self, cluster: Cluster, group: str, inputs: Collection[str], outputs: Collection[str]
+    ) -> None:
         self._group: Final = group
         self._ends: Final = {TopicPartition(*tp): end for tp, end in cluster.ends.items() if tp[0] in inputs}
         self._outputs: Final = [TopicPartition(t, p) for t in outputs for p in range(PARTITIONS)]
@@ -122,7 +124,9 @@ class Watch:
     async def left(self) -> int:
         """Records that the group has not committed yet."""
         try:
-            committed = await self._admin.list_consumer_group_offsets(self._group, partitions=list(self._ends))
+            committed = await self._admin.list_consumer_group_offsets(
+                self._group, partitions=list(self._ends)
+            )
         except UnknownTopicOrPartitionError:
             return self.records
         offsets = {tp: max(0, meta.offset) for tp, meta in committed.items()}

@@ -49,6 +49,8 @@ class Contender:
     """How much of the events it gets: the slowest get fewer, or nobody would wait for them."""
     needs: Sequence[str] = ()
     """Modules it needs; without them it is left out, and that is said."""
+    commits: bool = True
+    """Whether it commits offsets to its group; of one that does not, the end is when it falls silent."""
     processes: int = 1
 
 

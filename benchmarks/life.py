@@ -48,9 +48,7 @@ class Life:
         self._count = 0
         self.happenings: Final[list[Happening]] = []
         self._opens: Final = opening_day(member.number)
-        self.is_friend: Final = (
-            not is_advocate and self._opens >= _REFERRALS_FROM and member.number % 4 == 1
-        )
+        self.is_friend: Final = not is_advocate and self._opens >= _REFERRALS_FROM and member.number % 4 == 1
         self._spends: Final = not (is_advocate or self.is_friend)
         self._closes: Final = (
             self._opens + self._chance.randint(30, 170) if self._spends and self._happens(0.03) else 10_000
@@ -212,7 +210,10 @@ class Life:
             more = {"points": chance.randint(50, 1500), "reason": "goodwill", "by": "staff-7"}
             self._say("points.adjusted", day, more, source=_STAFF)
             if self._happens(0.4):
-                self._redeem(day + 1, {"reward": "turbo", "amount": f"{chance.randint(10, 400)}.{chance.randint(0, 99):02}"})
+                self._redeem(
+                    day + 1,
+                    {"reward": "turbo", "amount": f"{chance.randint(10, 400)}.{chance.randint(0, 99):02}"},
+                )
             if self._happens(0.4):
                 self._redeem(day + 2, {"reward": "full-discount"})
             if self._happens(0.1):
@@ -227,10 +228,17 @@ class Life:
         if self._happens(0.001):
             self._say("goal.set", day + 7, {"amount": "500.00"}, source=_SELF_CARE)
         if self._happens(0.005):
-            longer = {"rule": "summer-2025", "last_day": iso(FIRST_DAY + day + 90), "reason": "delay", "by": "s-1"}
+            longer = {
+                "rule": "summer-2025",
+                "last_day": iso(FIRST_DAY + day + 90),
+                "reason": "delay",
+                "by": "s-1",
+            }
             self._say("discount.extended", day + 8, longer, source=_STAFF)
         if self._happens(0.0005):
-            self._say("points.adjusted", day, {"points": "12", "reason": "a string", "by": "x"}, source=_STAFF)
+            self._say(
+                "points.adjusted", day, {"points": "12", "reason": "a string", "by": "x"}, source=_STAFF
+            )
         if self._happens(0.003):
             self._say("line.linked", activated + 3, {"line": "far too late"}, arrives=activated + 95)
 

@@ -37,7 +37,9 @@ def build_peer() -> None:
         return
     missing = [tool for tool in ("mvn", "javac") if shutil.which(tool) is None]
     if missing:
-        raise NoPeer(f"Kafka Streams is left out: {' and '.join(missing)} not found (it needs a JDK 17, Maven)")
+        raise NoPeer(
+            f"Kafka Streams is left out: {' and '.join(missing)} not found (it needs a JDK 17, Maven)"
+        )
     done = subprocess.run(
         ["mvn", "-q", "-B", "package"], cwd=PEER, capture_output=True, text=True, check=False
     )
@@ -121,13 +123,23 @@ def kafka_streams(threads: int = 1, store: str = "memory", commit_ms: int = 1000
     )
 
 
-def _python(name: str, module: str, guarantee: str, *, needs: Sequence[str], share: float = 1.0,
-            counts_only: bool = False) -> Contender:
+def _python(
+    name: str,
+    module: str,
+    guarantee: str,
+    *,
+    needs: Sequence[str],
+    share: float = 1.0,
+    counts_only: bool = False,
+    commits: bool = True,
+) -> Contender:
     def commands(run: Run) -> Sequence[Sequence[str]]:
         command = (sys.executable, "-m", f"benchmarks.contenders.{module}")
         return [guarded(*command, run.bootstrap, run.group, str(run.directory))]
 
-    return Contender(name, guarantee, commands, needs=needs, share=share, counts_only=counts_only)
+    return Contender(
+        name, guarantee, commands, needs=needs, share=share, counts_only=counts_only, commits=commits
+    )
 
 
 def everybody() -> dict[str, Contender]:
@@ -142,12 +154,25 @@ def everybody() -> dict[str, Contender]:
         "streams-2": kafka_streams(threads=2),
         "streams-rocksdb": kafka_streams(store="rocksdb"),
         "quix": _python("Quix Streams", "quix", "exactly once", needs=("quixstreams",)),
-        "bytewax": _python("Bytewax", "bytewax_flow", "at least once, no state kept", needs=("bytewax",)),
-        "faust": _python("Faust as in its guide", "faust_guide", "at least once", needs=("faust",), share=0.05),
-        "aiokafka": _python("bare loop, aiokafka", "bare_aiokafka", "at least once, no state", needs=(), counts_only=True),
+        "bytewax": _python(
+            "Bytewax",
+            "bytewax_flow",
+            "none: no state is kept, no offset committed",
+            needs=("bytewax",),
+            commits=False,
+        ),
+        "faust": _python(
+            "Faust as in its guide", "faust_guide", "at least once", needs=("faust",), share=0.05
+        ),
+        "aiokafka": _python(
+            "bare loop, aiokafka", "bare_aiokafka", "at least once, no state", needs=(), counts_only=True
+        ),
         "confluent": _python(
-            "bare loop, confluent-kafka", "bare_confluent", "at least once, no state",
-            needs=("confluent_kafka",), counts_only=True,
+            "bare loop, confluent-kafka",
+            "bare_confluent",
+            "at least once, no state",
+            needs=("confluent_kafka",),
+            counts_only=True,
         ),
     }
 

@@ -155,5 +155,3 @@ def _type(value: bytes) -> str:
     """The type of an outcome; all contenders write it with no blanks."""
     start = value.index(b'"type":"') + 8
     return value[start : value.index(b'"', start)].decode()
-
-

@@ -141,7 +141,7 @@ def race(cluster: Cluster, name: str, contender: Contender, feed: Feed, expected
             _check(cluster, run, contender, feed, expected)
             return Result(feed.events, ready - processes.started, done - ready)
         finally:
-            cluster.delete([run.group, *topics])
+            cluster.delete([run.group, f"changelog__{run.group}", *topics])
 
 
 async def _watch(
@@ -156,7 +156,7 @@ async def _watch(
             moment = time.monotonic()
             if now != seen:
                 seen, changed = now, moment
-            elif now[0] == 0 and moment - changed > QUIET_SECONDS:
+            elif (now[0] == 0 or not contender.commits and now[1]) and moment - changed > QUIET_SECONDS:
                 return changed
             elif moment - changed > STALLED_SECONDS_MAX:
                 raise RunFailed(f"stalled with {now[0]} records left: {processes.last_words()}")
