@@ -25,6 +25,7 @@ LAST_OUTCOMES: Final = 14
 UNSPOKEN: Final = frozenset({"entitlement.granted"})
 """Types that come with every activation and would crowd out the rest."""
 RATE_WINDOW_S: Final = 3.0
+"""The least time over which a rate is reckoned."""
 BAR_CELLS: Final = 12
 REFRESH_S: Final = 0.1
 PLAIN_EVERY_S: Final = 1.0
@@ -44,6 +45,7 @@ class View:
         self.share = 0.0
         self.events = 0
         self._plain_every_s: Final = plain_every_s
+        self._window_s: Final = max(RATE_WINDOW_S, 3 * plain_every_s)
         self._last: Final[deque[tuple[str, dict[str, Any]]]] = deque(maxlen=LAST_OUTCOMES)
         self._steps: Final[deque[tuple[float, int]]] = deque()
 
@@ -63,7 +65,7 @@ class View:
     def rate(self) -> float:
         """Events per second over the last few seconds."""
         now = monotonic()
-        while len(self._steps) > 1 and self._steps[0][0] < now - RATE_WINDOW_S:
+        while len(self._steps) > 1 and self._steps[0][0] < now - self._window_s:
             self._steps.popleft()
         if len(self._steps) < 2:
             return 0.0
