@@ -17,7 +17,7 @@ from engine.decide import Engine
 from engine.turn import Turn
 from schemas.account import NEVER, Account
 from schemas.account_codec import decode, encode, next_due
-from schemas.dead_letter import NOT_JSON, UNKNOWN_OPERATOR, Unreadable
+from schemas.dead_letter import NOT_JSON, UNKNOWN_OPERATOR, WRONG_KEY, Unreadable
 from schemas.event import Event
 from schemas.link import Link
 from schemas.topics import CLOCK, JOURNAL, LINKS, TOPIC_OF_TYPE
@@ -25,6 +25,7 @@ from schemas.wire import read_event
 
 DUE_MOMENTS_MAX: Final = 5_000
 """Due moments one step works off, so that no transaction grows with the number of accounts."""
+UNFINISHED: Final = -1
 HOT_ROWS_MAX: Final = 50_000
 """Rows kept decoded between batches."""
 
@@ -68,8 +69,9 @@ class TaskState:
     def fold(self, records: Sequence[Record]) -> FoldResult:
         """Apply records in the order given.
 
-        A clock record that wakes very many rows is worked off in several calls: then `consumed` stops before
-        it, and the rest is to be given again.
+        A record that makes very many due moments act (a clock record that wakes many rows, events that lie
+        decades ahead) is worked off in several calls: then `consumed` stops before it, and the rest is to be
+        given again.
         """
         produce: list[Produce] = []
         consumed = 0
@@ -82,9 +84,13 @@ class TaskState:
                     if left == 0 and self._is_due(event.time):
                         break
                 elif record.topic == LINKS.name:
-                    self._take_link(record, produce)
+                    left = self._take_link(record, left, produce)
+                    if left < 0:
+                        break
                 else:
-                    self._take_event(self._read(record), produce)
+                    left = self._take_event(self._read(record), left, produce)
+                    if left < 0:
+                        break
             except Unreadable as error:
                 produce.append(letter(record, error))
             consumed += 1
@@ -102,11 +108,16 @@ class TaskState:
             record.value, key=record.key, topic=record.topic, operators=self._engine.books.operators
         )
 
-    def _take_event(self, event: Event, produce: list[Produce]) -> None:
+    def _take_event(self, event: Event, left: int, produce: list[Produce]) -> int:
+        """Apply an event, if what is due before it may still act; returns how many may, or `UNFINISHED`."""
         key = f"{event.operator}/{event.account}".encode()
         row = self._row(key) or Account(event.operator, event.account)
         if self._engine.refuse(row, event):
-            return
+            return left
+        if row.next_due <= event.time:
+            left = self._catch_up(key, row, event.time, left, produce)
+            if left < 0:
+                return left
         turns = self._engine.apply(row, event)
         for turn in turns:
             outcomes = self._publish(turn, key, produce)
@@ -117,8 +128,10 @@ class TaskState:
             )
             produce.append(Produce(JOURNAL.name, key, entry, turn.time // 1000))
         self._keep(key, row)
+        return left
 
-    def _take_link(self, record: Record, produce: list[Produce]) -> None:
+    def _take_link(self, record: Record, left: int, produce: list[Produce]) -> int:
+        """Apply a link, if what is due before it may still act; returns how many may, or `UNFINISHED`."""
         link = _read_link(record)
         if link.operator not in self._engine.books.operators:
             raise Unreadable(UNKNOWN_OPERATOR, f"operator: no programme of {link.operator!r}")
@@ -126,6 +139,10 @@ class TaskState:
         row = self._row(key)
         known = row is not None
         row = row or Account(link.operator, link.account)
+        if row.next_due <= link.cause.time and link.identity not in row.seen:
+            left = self._catch_up(key, row, link.cause.time, left, produce)
+            if left < 0:
+                return left
         turns = self._engine.apply_link(row, link)
         for turn in turns:
             outcomes = self._publish(turn, key, produce)
@@ -137,6 +154,22 @@ class TaskState:
             produce.append(Produce(JOURNAL.name, key, entry, turn.time // 1000))
         if known:  # an account that no event has named keeps nothing of having been asked
             self._keep(key, row)
+        return left
+
+    def _catch_up(self, key: bytes, row: Account, until: int, left: int, produce: list[Produce]) -> int:
+        """Let what is due in a row up to `until` act; returns how many more may act, or `UNFINISHED`."""
+        while row.next_due <= until:
+            if left == 0:
+                return UNFINISHED
+            self._act(key, row, produce)
+            left -= 1
+        return left
+
+    def _act(self, key: bytes, row: Account, produce: list[Produce]) -> None:
+        turn = self._engine.act(row)
+        outcomes = self._publish(turn, key, produce)
+        produce.append(Produce(JOURNAL.name, key, journal.due_entry(turn, outcomes), turn.time // 1000))
+        self._keep(key, row)
 
     def _advance(self, until: int, left: int, produce: list[Produce]) -> int:
         """Let what is due up to `until` act, at most `left` moments; returns how many may still act."""
@@ -145,10 +178,7 @@ class TaskState:
             del self._queued[key]
             row = self._row(key)
             assert row is not None, "a row in the queue is in the store"
-            turn = self._engine.act(row)
-            outcomes = self._publish(turn, key, produce)
-            produce.append(Produce(JOURNAL.name, key, journal.due_entry(turn, outcomes), turn.time // 1000))
-            self._keep(key, row)
+            self._act(key, row, produce)
             left -= 1
         return left
 
@@ -196,6 +226,11 @@ def _read_link(record: Record) -> Link:
     if record.value is None:
         raise Unreadable(NOT_JSON, "value: empty; the link topic is written by workers only")
     try:
-        return Link.decoded(record.value)
+        link = Link.decoded(record.value)
     except ValueError as error:
         raise Unreadable(NOT_JSON, f"value: {error}; the link topic is written by workers only") from error
+    if record.key != f"{link.operator}/{link.account}".encode():
+        raise Unreadable(
+            WRONG_KEY, "key: not the account of the link; the link topic is written by workers only"
+        )
+    return link

@@ -44,6 +44,8 @@ class Letter(NamedTuple):
     timestamp: int
     key: str | None
     value: bytes | None
+    value_bytes: int | None = None
+    """How long the value was, if the letter keeps a part only."""
 
     @classmethod
     def decoded(cls, content: bytes) -> Letter:
@@ -59,6 +61,7 @@ class Letter(NamedTuple):
             fields["timestamp"],
             fields["key"],
             value,
+            fields.get("value_bytes"),
         )
 
     def record(self) -> Any:

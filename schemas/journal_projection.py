@@ -14,6 +14,8 @@ import orjson
 from schemas.contract import Contract, Envelope, TariffTerms, identifies
 from schemas.wire_fields import Reader, compile_reader, declared
 
+RAW_BYTES_MAX: Final = 4_000
+"""Records up to here may be kept as they are; in a longer one there may be any amount of white space."""
 _ATTRIBUTES: Final = frozenset(Envelope.model_fields) | {"data"}
 
 
@@ -36,7 +38,7 @@ class Projection:
     def of(self, record: dict[str, Any], raw: bytes) -> bytes:
         """What is kept of a readable record, as JSON: `raw` itself where there is nothing to leave out."""
         data = record.get("data")
-        if record.keys() <= _ATTRIBUTES and (data is None or self._is_all(data)):
+        if len(raw) <= RAW_BYTES_MAX and record.keys() <= _ATTRIBUTES and (data is None or self._is_all(data)):
             return raw
         kept = {name: value for name, value in record.items() if name in _ATTRIBUTES}
         if data is not None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from schemas import link_checks
 from schemas.outcome import Cause
 
 # What is said on the way. The steps of a referral and of a transfer stand in engine/referral.py and
@@ -81,6 +82,7 @@ class Link:
             fields = orjson.loads(value)
             if fields["v"] != _VERSION:
                 raise ValueError(f"link version {fields['v']!r}; this worker reads {_VERSION}")
+            link_checks.check(fields)
             return cls(
                 fields["kind"],
                 fields["operator"],

@@ -127,6 +127,7 @@ def show_command(coordinates: str, bootstrap: str | None, programmes_dir: Path |
         ("record", str(letter.at)),
         ("key", letter.key or "none"),
         ("reason", f"{letter.reason}. {MEANING_OF_REASON.get(letter.reason, '')}"),
+        ("kept", f"the beginning of {letter.value_bytes:,} bytes" if letter.value_bytes else ""),
         ("wrong", wrong),
         ("right", right),
         ("now", verdict),
@@ -178,6 +179,11 @@ def resend_command(
     letter = _found(settings, _coordinates(coordinates))
     if edit is not None:
         value = edit.read_bytes().strip()
+    elif letter.value_bytes is not None:
+        raise LoyaltyError(
+            f"{letter.at}: the letter keeps only the beginning of {letter.value_bytes:,} bytes; "
+            "give the whole corrected record with --edit FILE"
+        )
     elif sets or removes:
         value = corrected(letter.record(), sets, removes)
     else:
