@@ -46,6 +46,21 @@ SINGLE_NODE: Final[Mapping[str, str]] = {
 }
 
 
+def with_doors(settings: Mapping[str, str], host: str, doors: Mapping[int, int]) -> dict[str, str]:
+    """The settings with further listeners on `host`: port listened on → port told to the clients behind it."""
+    listeners, told, protocols = [], [], []
+    for number, (port, told_port) in enumerate(doors.items(), 1):
+        listeners.append(f",DOOR{number}://{host}:{port}")
+        told.append(f",DOOR{number}://{host}:{told_port}")
+        protocols.append(f",DOOR{number}:PLAINTEXT")
+    added = {
+        "listeners": listeners,
+        "advertised.listeners": told,
+        "listener.security.protocol.map": protocols,
+    }
+    return {name: value + "".join(added.get(name, ())) for name, value in settings.items()}
+
+
 def as_properties(settings: Mapping[str, str]) -> str:
     """The text of a Kafka properties file."""
     return "".join(f"{name}={value}\n" for name, value in settings.items())

@@ -11,12 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
 from streams import broker_guard
-from streams.broker_config import HEAP_MB, SINGLE_NODE, as_properties
+from streams.broker_config import HEAP_MB, SINGLE_NODE, as_properties, with_doors
 from streams.broker_errors import BrokerError
 from streams.broker_jars import KAFKA_VERSION, cache_dir, kafka_jars
 from streams.broker_ready import free_port, reachable, serves
@@ -42,16 +42,23 @@ class EmbeddedBroker:
 
     `bootstrap` is its address and stays the same over `kill` and `restart`, and so do its data. Without a
     `data_dir` the data live in a temporary directory and go when the broker is stopped, or when our process
-    ends in whatever way.
+    ends in whatever way. `doors` are further ports to listen on, each with the port that clients which came
+    through it are told to use: that of a proxy in front.
     """
 
     def __init__(
-        self, say: Callable[[str], None], *, port: int | None = None, data_dir: Path | None = None
+        self,
+        say: Callable[[str], None],
+        *,
+        port: int | None = None,
+        data_dir: Path | None = None,
+        doors: Mapping[int, int] | None = None,
     ) -> None:
         if port is not None and reachable(HOST, port):
             raise BrokerError(f"port {port} of {HOST} is taken: another broker? choose another port")
         self._say: Final = say
         self._port: Final = port or free_port()
+        self._doors: Final = dict(doors or {})
         self.bootstrap: Final = f"{HOST}:{self._port}"
         jars = kafka_jars(cache_dir(os.environ), say)
         self._java: Final = _java(jars)
@@ -124,6 +131,7 @@ class EmbeddedBroker:
             "controller.quorum.voters": f"1@{HOST}:{controller_port}",
             "log.dirs": str(self._dir / "data"),
         }
+        settings = with_doors(settings, HOST, self._doors)
         (self._dir / "server.properties").write_text(as_properties(settings), "utf-8")
         if not (self._dir / "data" / "meta.properties").exists():
             self._format()

@@ -1,0 +1,97 @@
+"""A TCP proxy on the loopback interface between workers and broker, which can stall and can reset connections.
+
+The broker advertises the proxy's port on the listener behind it, so that clients which came through the proxy stay
+with it. `pause` keeps connections open and passes nothing on, as a hanging network does; `reset` cuts them with RST.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from typing import Final
+
+HOST: Final = "127.0.0.1"
+CHUNK_BYTES: Final = 65_536
+_LINGER_NOT: Final = struct.pack("ii", 1, 0)
+
+
+class Proxy:
+    """Passes on what comes to `port` to `to_port` and back."""
+
+    def __init__(self, port: int, to_port: int) -> None:
+        self.port: Final = port
+        self._to_port: Final = to_port
+        self._flowing: Final = asyncio.Event()
+        self._flowing.set()
+        self._open: Final[set[asyncio.StreamWriter]] = set()
+        self._pumps: Final[set[asyncio.Task[None]]] = set()
+        self._server: asyncio.Server | None = None
+        self.resets = 0
+        """Connections that were reset."""
+        self.stalled = 0
+        """Pieces of data that had to wait because of a pause."""
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_server(self._serve, HOST, self.port)
+
+    async def stop(self) -> None:
+        """Close everything."""
+        if self._server is not None:
+            self._server.close()
+        self._flowing.set()
+        self._cut()
+        for pump in list(self._pumps):
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    def pause(self) -> None:
+        """Pass nothing on until `go_on`."""
+        self._flowing.clear()
+
+    def go_on(self) -> None:
+        """Pass on what waited."""
+        self._flowing.set()
+
+    def reset(self) -> int:
+        """Cut every connection with RST; returns how many."""
+        count = self._cut()
+        self.resets += count
+        return count
+
+    def _cut(self) -> int:
+        count = 0
+        for writer in list(self._open):
+            raw = writer.get_extra_info("socket")
+            if raw is not None:
+                with contextlib.suppress(OSError):
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+            writer.transport.abort()
+            count += 1
+        self._open.clear()
+        return count // 2
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            other_reader, other_writer = await asyncio.open_connection(HOST, self._to_port)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._open.update((writer, other_writer))
+        for source, target in ((reader, other_writer), (other_reader, writer)):
+            pump = asyncio.ensure_future(self._pump(source, target))
+            self._pumps.add(pump)
+            pump.add_done_callback(self._pumps.discard)
+
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(CHUNK_BYTES):
+                if not self._flowing.is_set():
+                    self.stalled += 1
+                    await self._flowing.wait()
+                target.write(data)
+                await target.drain()
+        self._open.discard(target)
+        target.close()

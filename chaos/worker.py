@@ -1,0 +1,154 @@
+"""`loyalty worker` with named points around every await between fetch and commit: `python -m chaos.worker`.
+
+The command that runs is the real one; only the methods at whose edges the points lie are wrapped. Two variables:
+`CHAOS_ORDER`, the file of orders (see `chaos.points`), and `CHAOS_CLOCK`, by how many seconds the wall clock that
+Python sees jumps there and back, every second.
+
+When the worker ends in order it says how many transactions it began and how many it committed: equal numbers mean
+that nobody has to do any of its work again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from chaos.points import (
+    AFTER_BEGIN,
+    AFTER_COMMIT,
+    AFTER_FETCH,
+    AFTER_FOLD,
+    AFTER_OFFSETS,
+    AFTER_STORE,
+    BEFORE_COMMIT,
+    IN_COMMIT,
+    MID_PUBLISH,
+    Order,
+)
+
+IN_COMMIT_SECONDS: Final = 0.002
+"""How long the request to commit is given to leave before the process dies: its answer is never seen."""
+JUMP_EVERY_SECONDS: Final = 1.0
+CLOCK_JUMPED: Final = "chaos: the wall clock jumps by"
+
+
+class Counted:
+    """Transactions that this process began and committed."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.committed = 0
+
+    def said(self) -> str:
+        """As the last line of the log has it."""
+        return f"chaos: began {self.begun} transactions, committed {self.committed}"
+
+
+class Watched:
+    """A task's producer, with a point before or after each of its awaits."""
+
+    def __init__(self, producer: Any, order: Order, counted: Counted) -> None:
+        self._producer: Final = producer
+        self._order: Final = order
+        self._counted: Final = counted
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._producer, name)
+
+    async def begin_transaction(self) -> None:
+        """With points on both sides."""
+        self._order.reached(AFTER_FOLD)
+        self._counted.begun += 1
+        await self._producer.begin_transaction()
+        self._order.reached(AFTER_BEGIN)
+
+    async def send_batch(self, *arguments: Any, **named: Any) -> Any:
+        """With a point once the broker has the records, while others have yet to be sent."""
+        delivery = await self._producer.send_batch(*arguments, **named)
+        if self._order.stands_for(MID_PUBLISH):
+            await asyncio.wait([delivery])
+            self._order.reached(MID_PUBLISH)
+        return delivery
+
+    async def send_offsets_to_transaction(self, *arguments: Any, **named: Any) -> None:
+        """With a point once the broker has the offsets."""
+        await self._producer.send_offsets_to_transaction(*arguments, **named)
+        self._order.reached(AFTER_OFFSETS)
+
+    async def commit_transaction(self) -> None:
+        """With points before, after, and while the request is under way."""
+        self._order.reached(BEFORE_COMMIT)
+        if self._order.stands_for(IN_COMMIT):
+            committing = asyncio.ensure_future(self._producer.commit_transaction())
+            await asyncio.sleep(IN_COMMIT_SECONDS)
+            self._order.reached(IN_COMMIT)
+            await committing
+        else:
+            await self._producer.commit_transaction()
+        self._counted.committed += 1
+        self._order.reached(AFTER_COMMIT)
+
+
+def wrap(order: Order, counted: Counted) -> None:
+    """Put the points around the methods of the stream."""
+    from streams.app import StreamApp
+    from streams.task import Batch, FoldResult
+    from streams.transactions import Transactions
+
+    opened, worked, counted_off = Transactions._open, Transactions.work_off, StreamApp.worked_off
+
+    async def open_watched(self: Transactions, partition: int) -> None:
+        await opened(self, partition)
+        self._producers[partition] = Watched(self._producers[partition], order, counted)  # type: ignore[assignment]
+
+    async def work_off(self: Transactions, batch: Batch) -> None:
+        order.reached(AFTER_FETCH)
+        await worked(self, batch)
+
+    def worked_off(self: StreamApp, partition: int, result: FoldResult, fold: float, commit: float) -> None:
+        order.reached(AFTER_STORE)
+        counted_off(self, partition, result, fold, commit)
+
+    Transactions._open = open_watched  # type: ignore[method-assign]
+    Transactions.work_off = work_off  # type: ignore[method-assign]
+    StreamApp.worked_off = worked_off  # type: ignore[method-assign]
+
+
+def jumping(seconds: int) -> None:
+    """Make the wall clock of this process leap: ahead for a second, back for a second, right for a second."""
+    real_ns: Callable[[], int] = time.time_ns
+    leaps = (0, seconds, -seconds)
+    said = [0]
+
+    def now_ns() -> int:
+        leap = leaps[int(time.monotonic() / JUMP_EVERY_SECONDS) % len(leaps)]
+        if leap != said[0]:
+            said[0] = leap
+            print(f"{CLOCK_JUMPED} {leap} s", file=sys.stderr, flush=True)
+        return real_ns() + leap * 1_000_000_000
+
+    time.time_ns = now_ns
+    time.time = lambda: now_ns() / 1e9
+
+
+def main() -> int:
+    """Run the worker."""
+    leap = int(os.environ.get("CHAOS_CLOCK", "0"))
+    if leap:
+        jumping(leap)  # before anything else is imported that takes the function over
+    counted = Counted()
+    wrap(Order(Path(os.environ["CHAOS_ORDER"])), counted)
+    from loyalty.cli import run
+
+    status = run(["worker", "--development-key"])
+    print(counted.said(), file=sys.stderr, flush=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
