@@ -10,10 +10,12 @@ import asyncio
 import secrets
 from collections.abc import Callable, Collection
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from loyalty.errors import LoyaltyError
 from loyalty.sending import Offsets
-from loyalty.workers import Workers
+from loyalty.workers import FAILED, Workers
 from schemas.topics import DEAD_LETTERS, DISCOUNTS, LINKS, MEMBERS, POINTS, TASK
 from streams.settings import Settings
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 WATCHED: Final = (POINTS, DISCOUNTS, MEMBERS, DEAD_LETTERS, LINKS)
 POLL_S: Final = 0.01
 READ_MAX: Final = 20_000
+STUCK_S: Final = 120.0
 
 Watcher = Callable[[str, bytes], None]
 """Is given topic and value of each outcome and dead letter."""
@@ -132,13 +135,22 @@ class Stage:
     async def wait(self, ends: Offsets, progress: Callable[[int], None] = lambda backlog: None) -> None:
         """Wait until all is worked off; `progress` is told the backlog now and then.
 
-        :raises LoyaltyError: a worker has ended.
+        :raises LoyaltyError: a worker has ended, or nothing has moved for `STUCK_S` seconds.
         """
-        pause = POLL_S
+        pause, left, moved = POLL_S, -1, monotonic()
         while not await self.worked_off(ends):
             self.workers.check()
             self._check_pump()
-            progress(await self.backlog(ends))
+            backlog = await self.backlog(ends)
+            if backlog != left:
+                left, moved = backlog, monotonic()
+            elif monotonic() - moved > STUCK_S:
+                raise LoyaltyError(
+                    f"the workers have not moved for {STUCK_S:.0f} s, with {left:,} records to go: "
+                    f"{self.workers.last_words()}",
+                    FAILED,
+                )
+            progress(backlog)
             await asyncio.sleep(pause)
             pause = min(pause * 1.2, 0.25)
         progress(0)

@@ -66,6 +66,10 @@ class Workers:
             if process.poll() is not None:
                 raise LoyaltyError(f"a worker ended by itself: {_last_words(log)}", FAILED)
 
+    def last_words(self) -> str:
+        """What the worker that started last has said last."""
+        return _last_words(self._running[-1][1]) if self._running else "no worker runs"
+
     def stop(self) -> None:
         """End all of them in order, and wait. May be called again."""
         running = self._running[:]
