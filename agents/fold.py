@@ -6,17 +6,17 @@ journal, links, dead letters and changed rows out.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from agents import journal
 from agents.dead_letters import letter
+from agents.due_queue import due_queue
 from agents.records import FoldResult, Produce, Record
 from engine.decide import Engine
 from engine.turn import Turn
-from schemas.account import NEVER, Account
-from schemas.account_codec import decode, encode, next_due
+from schemas.account import Account
+from schemas.account_codec import decode, encode
 from schemas.dead_letter import NOT_JSON, UNKNOWN_OPERATOR, WRONG_KEY, Unreadable
 from schemas.event import Event
 from schemas.link import Link
@@ -56,15 +56,7 @@ class TaskState:
         self._due_moments_max: Final = due_moments_max
         self._hot: Final[dict[bytes, Account]] = {}
         self._touched: Final[dict[bytes, Account]] = {}
-        self._queued: Final[dict[bytes, int]] = {}
-        """Key → due moment under which the row stands in the queue."""
-        self._queue: Final[list[tuple[int, bytes]]] = []
-        for key, value in store.items():
-            moment = next_due(value)
-            if moment != NEVER:
-                self._queued[key] = moment
-                self._queue.append((moment, key))
-        heapq.heapify(self._queue)
+        self._queue: Final = due_queue(store)
 
     def fold(self, records: Sequence[Record]) -> FoldResult:
         """Apply records in the order given.
@@ -81,7 +73,7 @@ class TaskState:
                 if record.topic == CLOCK.name:
                     event = self._read(record)
                     left = self._advance(event.time, left, produce)
-                    if left == 0 and self._is_due(event.time):
+                    if left == 0 and self._queue.first(event.time) is not None:
                         break
                 elif record.topic == LINKS.name:
                     left = self._take_link(record, left, produce)
@@ -100,6 +92,7 @@ class TaskState:
     def committed(self) -> None:
         """The rows of the last `fold` have become the state."""
         self._touched.clear()
+        self._queue.committed()
         if len(self._hot) > HOT_ROWS_MAX:
             self._hot.clear()
 
@@ -173,20 +166,12 @@ class TaskState:
 
     def _advance(self, until: int, left: int, produce: list[Produce]) -> int:
         """Let what is due up to `until` act, at most `left` moments; returns how many may still act."""
-        while left > 0 and self._is_due(until):
-            _, key = heapq.heappop(self._queue)
-            del self._queued[key]
+        while left > 0 and (key := self._queue.first(until)) is not None:
             row = self._row(key)
             assert row is not None, "a row in the queue is in the store"
             self._act(key, row, produce)
             left -= 1
         return left
-
-    def _is_due(self, until: int) -> bool:
-        queue = self._queue
-        while queue and self._queued.get(queue[0][1]) != queue[0][0]:
-            heapq.heappop(queue)  # the row has another due moment since
-        return bool(queue) and queue[0][0] <= until
 
     def _row(self, key: bytes) -> Account | None:
         row = self._hot.get(key)
@@ -201,12 +186,7 @@ class TaskState:
 
     def _keep(self, key: bytes, row: Account) -> None:
         self._hot[key] = self._touched[key] = row
-        moment = row.next_due
-        if moment == NEVER:
-            self._queued.pop(key, None)
-        elif self._queued.get(key) != moment:
-            self._queued[key] = moment
-            heapq.heappush(self._queue, (moment, key))
+        self._queue.put(key, row.next_due)
 
     def _publish(self, turn: Turn, key: bytes, produce: list[Produce]) -> list[bytes]:
         """Add outcomes and links of one decision; returns the outcomes as bytes, for the journal."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Final, cast
 
@@ -17,7 +17,7 @@ from yarl import URL
 from schemas.topics import CLOCK, TASK
 from streams.consumer import Consumer
 from streams.settings import Settings
-from streams.store import MemoryStore, Store
+from streams.store import MemoryStore, StoreError, StoreFactory
 from streams.table import ACCOUNTS, AccountTable, BulkTableManager, changelog_topic
 from streams.task import FoldResult, TaskFactory
 from streams.transactions import Transactions
@@ -29,6 +29,8 @@ EXIT_BUG: Final = 70
 """Exit status after an exception: the batch was aborted, a restart tries it again."""
 EXIT_FENCED: Final = 75
 """Exit status of a worker whose tasks were given to another one while it was away."""
+EXIT_DISK: Final = 74
+"""Exit status when the disk under the local store failed; the changelog has everything."""
 EXIT_BROKER: Final = 69
 """Exit status when Kafka could not be reached or refused."""
 
@@ -62,6 +64,9 @@ class Failure:
             self.text = (
                 "another worker has taken over this worker's tasks; leaving so that it can start afresh"
             )
+        elif isinstance(error, StoreError):
+            self.exit_status = EXIT_DISK
+            self.text = str(error)
         elif isinstance(error, KafkaError):
             self.exit_status = EXIT_BROKER
             name = type(error).__name__
@@ -124,7 +129,7 @@ class StreamApp(faust.App):
 
     @staticmethod
     def _is_bug(error: BaseException) -> bool:
-        return not isinstance(error, KafkaError)
+        return not isinstance(error, KafkaError | StoreError)
 
     async def crash(self, reason: BaseException) -> None:
         """Faust's own way of giving up leads to ours."""
@@ -175,11 +180,13 @@ def make_app(
     settings: Settings,
     new_task: TaskFactory,
     *,
-    new_store: Callable[[int], Store] | None = None,
+    new_store: StoreFactory | None = None,
 ) -> StreamApp:
     """Make the app of a worker; the agents are added by the caller.
 
     `new_task` makes the state that decides; `new_store` where its rows live, as the settings say by default.
+
+    Raises SettingsError when the state directory or the TLS files cannot be used.
     """
     app = StreamApp(
         settings.application_id,
@@ -229,7 +236,7 @@ def task_channel(app: StreamApp) -> Any:
     return app.topic(*app.task_topics, schema=Batches(), internal=False, acks=False)
 
 
-def _account_table(app: StreamApp, new_task: TaskFactory, new_store: Callable[[int], Store]) -> AccountTable:
+def _account_table(app: StreamApp, new_task: TaskFactory, new_store: StoreFactory) -> AccountTable:
     changelog = app.topic(
         changelog_topic(app.settings.application_id),
         partitions=app.settings.partitions,
@@ -250,9 +257,12 @@ def _account_table(app: StreamApp, new_task: TaskFactory, new_store: Callable[[i
     return table
 
 
-def _store_maker(settings: Settings) -> Callable[[int], Store]:
-    assert settings.store == "memory"
-    return lambda partition: MemoryStore()
+def _store_maker(settings: Settings) -> StoreFactory:
+    if settings.store == "memory":
+        return lambda partition, cluster_id: MemoryStore()
+    from streams.state_dir import StateDirectory
+
+    return StateDirectory(settings).open
 
 
 def _credentials(settings: Settings) -> Any:

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import aiokafka
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
@@ -127,6 +128,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """The last stable offset of each partition, asked of the broker now."""
         ends = await self.call_thread(self._ensure_consumer().end_offsets, list(tps))
         return {TP(tp.topic, tp.partition): end for tp, end in ends.items()}
+
+    async def cluster_id(self) -> str:
+        """The id that the cluster was given when it was made."""
+        found: str = await self.call_thread(self._cluster_id)
+        return found
+
+    async def _cluster_id(self) -> str:
+        client = self._ensure_consumer()._client
+        answer = await client.send(client.get_random_node(), MetadataRequest([]))
+        return str(answer.cluster_id)
 
     async def read_from(self, offsets: Mapping[TP, int | None]) -> None:
         """Fetch `offsets` from there on (None: from the beginning), whatever was fetched before."""

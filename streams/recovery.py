@@ -12,7 +12,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiokafka.errors import IllegalStateError
-from faust.exceptions import ConsistencyError
 from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from faust.types import TP
 from mode import Service, get_logger
@@ -82,6 +81,7 @@ class BulkRecovery(Recovery):
         partitions = sorted(tp.partition for tp in self.active_tps)
         changelog = {TP(table.changelog_topic.get_topic_name(), p): p for p in partitions}
         table.keep_only(partitions)
+        table.cluster_id = await consumer.thread.cluster_id()
         stores = {tp: table.store(partition) for tp, partition in changelog.items()}
         if stores:
             await self._read_changelog(stores)
@@ -105,10 +105,9 @@ class BulkRecovery(Recovery):
         ends = await thread.stable_ends(stores)
         for tp, store in stores.items():
             if store.offset is not None and store.offset > ends[tp]:
-                raise ConsistencyError(
-                    f"the store of {tp.topic} partition {tp.partition} is at offset {store.offset}, but the "
-                    f"changelog ends at {ends[tp]}: the topic was deleted or is another cluster's; "
-                    f"remove the state directory to rebuild the store from the changelog"
+                store.discard(
+                    f"it is at offset {store.offset}, but {tp.topic} partition {tp.partition} ends at "
+                    f"{ends[tp]}: the topic was deleted and made again, or has lost records"
                 )
         await thread.read_from({tp: store.offset for tp, store in stores.items()})
         unread = {tp for tp, store in stores.items() if (store.offset or 0) < ends[tp]}

@@ -67,8 +67,19 @@ class Settings(BaseModel):
     transaction_ms_max: int = Field(
         30_000, ge=1_000, le=900_000, description="after which the broker aborts an open transaction, in ms"
     )
-    store: Literal["memory"] = Field("memory", description="where rows are kept: memory")
-    state_dir: Path = Field(Path(".loyalty"), description="a directory of this worker's own")
+    store: Literal["memory", "rocksdb"] = Field(
+        "memory", description="where rows are kept: memory, or rocksdb for more rows than memory holds"
+    )
+    store_cache_mb: int = Field(
+        256,
+        ge=8,
+        le=1_000_000,
+        description="memory for what rocksdb caches and has not yet written, all tasks together, "
+        "in MiB, 8 to 1000000",
+    )
+    state_dir: Path = Field(
+        Path(".loyalty"), description="a directory of this worker's own, for the rows of rocksdb"
+    )
     code_key: SecretStr | None = Field(None, description="secret key of the referral codes, 16 bytes or more")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR"

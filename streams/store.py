@@ -6,8 +6,18 @@ in one step: it may lag behind the changelog, never run ahead of it. What it lac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+
+class StoreError(Exception):
+    """The disk under a store failed; the text is one line for the log.
+
+    Nothing is lost: what the store lacks is in the changelog. The process ends and is meant to be restarted.
+    """
 
 
 class Store(Protocol):
@@ -33,9 +43,17 @@ class Store(Protocol):
         """All rows, in no particular order."""
         ...
 
+    def discard(self, reason: str) -> None:
+        """Forget everything, with a line in the log that says why: recovery will read it all again."""
+        ...
+
     def close(self) -> None:
         """Give up what the store holds open; the task has gone to another worker."""
         ...
+
+
+StoreFactory = Callable[[int, str], Store]
+"""Opens the store of a task: its partition number, and the id of the cluster that has its changelog."""
 
 
 class MemoryStore:
@@ -73,6 +91,11 @@ class MemoryStore:
     def items(self) -> Iterable[tuple[bytes, bytes]]:
         """All rows, in the order they were first written."""
         return self._rows.items()
+
+    def discard(self, reason: str) -> None:
+        """Forget everything; recovery will read it all again."""
+        log.warning("the rows in memory are discarded and read from the changelog again: %s", reason)
+        self.close()
 
     def close(self) -> None:
         """Let the rows go."""

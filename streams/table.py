@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 from faust.tables.manager import TableManager
@@ -11,7 +11,7 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from streams.recovery import BulkRecovery
-from streams.store import Store
+from streams.store import Store, StoreFactory
 from streams.task import TaskFactory, TaskState
 
 ACCOUNTS: Final = "accounts"
@@ -29,14 +29,14 @@ class AccountTable(Table[bytes, bytes]):
     and for recovery; reads and writes go through the task's own store, and only `Transactions` writes.
     """
 
-    def __init__(
-        self, *args: Any, new_task: TaskFactory, new_store: Callable[[int], Store], **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, new_task: TaskFactory, new_store: StoreFactory, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._make_task: Final = new_task
         self._make_store: Final = new_store
         self._stores: Final[dict[int, Store]] = {}
         self._states: Final[dict[int, TaskState]] = {}
+        self.cluster_id = ""
+        """The cluster that has the changelog; recovery finds it out before it opens a store."""
 
     def keep_only(self, partitions: Iterable[int]) -> None:
         """Close what is no longer assigned, and forget every task state: each is made anew once recovered."""
@@ -47,7 +47,7 @@ class AccountTable(Table[bytes, bytes]):
     def store(self, partition: int) -> Store:
         """The store of a task, opened when first asked for."""
         if partition not in self._stores:
-            self._stores[partition] = self._make_store(partition)
+            self._stores[partition] = self._make_store(partition, self.cluster_id)
         return self._stores[partition]
 
     def open_task(self, partition: int) -> TaskState:

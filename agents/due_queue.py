@@ -1,0 +1,149 @@
+"""Which row of a task is due next: by moment, then by key.
+
+A store with a due index of its own is asked for a page at a time, so that opening a task reads no rows; for
+any other the moments of all rows are kept in memory. Both see what the current fold has changed at once,
+before it is committed.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from typing import Final, Protocol, runtime_checkable
+
+from schemas.account import NEVER
+from schemas.account_codec import next_due
+
+PAGE_ENTRIES: Final = 1_000
+"""Index entries read at a time."""
+
+Due = tuple[int, bytes]
+"""A due moment and the key of its row, in the order in which they act."""
+
+
+class Rows(Protocol):
+    """Committed rows that can be gone through."""
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        """All rows."""
+
+
+@runtime_checkable
+class DueIndex(Protocol):
+    """What a store with a due index can tell."""
+
+    def due(self, after: Due | None, until: int, count_max: int) -> list[Due]:
+        """The first entries up to `until`, in order, at most `count_max`; those after `after` where given."""
+
+
+class DueQueue(Protocol):
+    """The due moments of all rows of a task, uncommitted changes included."""
+
+    def first(self, until: int) -> bytes | None:
+        """The key of the row that acts next, None when no row is due at `until`."""
+
+    def put(self, key: bytes, moment: int) -> None:
+        """The row has this due moment now; NEVER: none."""
+
+    def committed(self) -> None:
+        """The store has all that was put."""
+
+
+def due_queue(store: Rows) -> DueQueue:
+    """The queue over a store's rows."""
+    return IndexedQueue(store) if isinstance(store, DueIndex) else HeapQueue(store)
+
+
+class HeapQueue:
+    """All due moments in memory, read from the rows once."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._queued: Final[dict[bytes, int]] = {}
+        """Key → due moment under which the row stands in the queue."""
+        self._queue: Final[list[Due]] = []
+        for key, value in rows.items():
+            moment = next_due(value)
+            if moment != NEVER:
+                self._queued[key] = moment
+                self._queue.append((moment, key))
+        heapq.heapify(self._queue)
+
+    def first(self, until: int) -> bytes | None:
+        """The key of the row that acts next, None when no row is due at `until`."""
+        queue = self._queue
+        while queue:
+            moment, key = queue[0]
+            if self._queued.get(key) == moment:
+                return key if moment <= until else None
+            heapq.heappop(queue)  # the row has another due moment since
+        return None
+
+    def put(self, key: bytes, moment: int) -> None:
+        """The row has this due moment now."""
+        if moment == NEVER:
+            self._queued.pop(key, None)
+        elif self._queued.get(key) != moment:
+            self._queued[key] = moment
+            heapq.heappush(self._queue, (moment, key))
+
+    def committed(self) -> None:
+        """Nothing: what is queued does not depend on the store."""
+
+
+class IndexedQueue:
+    """The store's index, with the uncommitted changes laid over it."""
+
+    def __init__(self, index: DueIndex) -> None:
+        self._index: Final = index
+        self._page: list[Due] = []
+        """Entries of the index that come next, the very next one last."""
+        self._read_to: Due | None = None
+        self._searched: int | None = None
+        """Up to this moment the page holds all that the index has left; None: there may be more."""
+        self._changed: Final[dict[bytes, int]] = {}
+        self._queue: Final[list[Due]] = []
+        """The changed rows' moments; one that is not in `_changed` any more is out of date."""
+
+    def first(self, until: int) -> bytes | None:
+        """The key of the row that acts next, None when no row is due at `until`."""
+        stored, changed = self._first_stored(until), self._first_changed(until)
+        next_ones = [due for due in (stored, changed) if due is not None]
+        return min(next_ones)[1] if next_ones else None
+
+    def put(self, key: bytes, moment: int) -> None:
+        """The row has this due moment now; what the index says of it counts no more."""
+        if self._changed.get(key) != moment:
+            self._changed[key] = moment
+            if moment != NEVER:
+                heapq.heappush(self._queue, (moment, key))
+
+    def committed(self) -> None:
+        """The index has all that was put."""
+        self._changed.clear()
+        self._queue.clear()
+        self._page.clear()
+        self._read_to = self._searched = None
+
+    def _first_stored(self, until: int) -> Due | None:
+        page = self._page
+        while True:
+            while page and page[-1][1] in self._changed:
+                page.pop()
+            if page:
+                return page[-1] if page[-1][0] <= until else None
+            if self._searched is not None and until <= self._searched:
+                return None
+            entries = self._index.due(self._read_to, until, PAGE_ENTRIES)
+            self._searched = None if len(entries) == PAGE_ENTRIES else until
+            if entries:
+                self._read_to = entries[-1]
+                page += reversed(entries)
+
+    def _first_changed(self, until: int) -> Due | None:
+        queue = self._queue
+        while queue and queue[0][0] <= until:
+            moment, key = queue[0]
+            if self._changed.get(key) == moment:
+                return moment, key
+            heapq.heappop(queue)
+        return None
