@@ -15,11 +15,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from schemas.topics import ALL, TASK
+from schemas.topics import ALL, TASK, Role
 from streams.settings import Settings
 from streams.table import changelog_topic
 
 UNLIMITED_MS: Final = 2**63 - 1
+RECORD_BYTES_MAX: Final = 16 * 2**20
+"""Largest record of the topics that workers write. The row of an account with 45 days of many events a day outgrows
+Kafka's usual megabyte, and a row that cannot be written would stop its task for ever."""
 _METADATA_ATTEMPTS: Final = 50
 _METADATA_WAIT_SECONDS: Final = 0.1
 
@@ -56,8 +59,17 @@ def wanted_topics(settings: Settings) -> list[Wanted]:
     }
     kept = {**common, "cleanup.policy": "delete", "retention.ms": str(settings.retention_ms)}
     kept["retention.bytes"] = "-1"
-    topics = [Wanted(topic.name, settings.partitions, settings.replication, kept) for topic in ALL]
-    changelog = {**common, "cleanup.policy": "compact"}
+    large = {"max.message.bytes": str(RECORD_BYTES_MAX)}
+    topics = [
+        Wanted(
+            topic.name,
+            settings.partitions,
+            settings.replication,
+            kept if topic.role in (Role.INBOUND, Role.CLOCK) else {**kept, **large},
+        )
+        for topic in ALL
+    ]
+    changelog = {**common, "cleanup.policy": "compact", **large}
     name = changelog_topic(settings.application_id)
     return [*topics, Wanted(name, settings.partitions, settings.replication, changelog)]
 
@@ -157,7 +169,7 @@ def _config_differences(topic: Wanted, found: Mapping[str, str]) -> list[Differe
 
 
 def _is_better(name: str, found: str, right: str) -> bool:
-    return name == "min.insync.replicas" and int(found) > int(right)
+    return name in ("min.insync.replicas", "max.message.bytes") and int(found) > int(right)
 
 
 async def _wait_until_led(admin: AIOKafkaAdminClient, topics: Sequence[Wanted]) -> None:
