@@ -32,7 +32,7 @@ from tests.case_runner import run as simulate
 ROOT: Final = Path(__file__).parent.parent
 UNTIL: Final = "2025-10-01T00:00:00+03:00"
 NOBODY: Final = "127.0.0.1:1"
-PATIENCE_S: Final = 90.0
+PATIENCE_S: Final = 180.0
 
 
 class Done:

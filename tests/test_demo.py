@@ -29,7 +29,7 @@ from tests.case_runner import Outcome, new_engine, run
 
 ROOT: Final = Path(__file__).parent.parent
 UNTIL: Final = "2025-10-01T00:00:00+03:00"
-SECONDS_MAX: Final = 120.0
+SECONDS_MAX: Final = 240.0
 MARK: Final = "LOYALTY_TEST_MARK"
 """Inherited by every process that a demo starts, and by whatever those start."""
 
