@@ -83,6 +83,7 @@ class Levels(RuleBasedStateMachine):
         day = self.bench.today - timedelta(ago)
         if day <= STARTED:
             return
+        self.bench.send("A", "line.linked", {"line": "1"})  # the account's clock is what was applied to it
         outcomes = self.bench.send("A", "payment.received", self.payment(months), day=day)
         first = self.next_after(day)
         self.payments[self.bench.last_id] = (first, months)
@@ -105,6 +106,16 @@ class Levels(RuleBasedStateMachine):
         self.balance += missing
         assert sum(data["points"] for data in of_type(outcomes, "points.credited")) == missing
         assert len(of_type(outcomes, "level.changed")) <= 1
+
+    @precondition(lambda self: any(step.number for step in self.steps))
+    @rule(after=st.sampled_from([34, 35, 36]))
+    def pay_at_the_limit(self, after: int) -> None:
+        """For the last billing date that was judged, so many days after it."""
+        judged = [step.day for step in self.steps if step.number][-1]
+        days = (judged + timedelta(after) - self.bench.today).days
+        if days > 0:
+            self.wait(days)
+            self.pay_late(1, after + 1)
 
     @precondition(lambda self: self.payments)
     @rule(data=st.data())
