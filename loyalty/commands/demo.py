@@ -58,6 +58,8 @@ def command(
         return 0
     from loyalty.screen import screen
 
+    # A shell that starts us in the background lets us ignore SIGINT, through which SIGTERM ends us too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminated)
     console = screen()
     return _on_broker(console, _telco(console, arrivals) if telco else _month(console, arrivals, fast=fast))
