@@ -11,7 +11,7 @@ import click
 from loyalty import deployment
 from loyalty.cluster import bootstrap_option, need_topics, settings_of, talk
 from loyalty.errors import LoyaltyError
-from streams.settings import variables
+from streams.settings import SettingsError, variables
 
 if TYPE_CHECKING:
     from streams.store import Store
@@ -74,4 +74,7 @@ def command(bootstrap: str | None, development_key: bool, programmes_dir: Path |
         # The fold has classes of its own where the stream has protocols of the same shape.
         return cast("TaskState", fold.TaskState(store, engine))
 
-    return run_worker(settings, new_task)
+    try:
+        return run_worker(settings, new_task)
+    except SettingsError as error:
+        raise LoyaltyError(str(error)) from error
