@@ -65,8 +65,8 @@ class Tally:
             if self.types[type] != other.types[type]
         ]
         if self.kept is not None and other.kept is not None:
-            lines += [f"came: {value.decode()}" for value in list((self.kept - other.kept))[:most]]
-            lines += [f"due:  {value.decode()}" for value in list((other.kept - self.kept))[:most]]
+            lines += [f"came: {value.decode()}" for value in list(self.kept - other.kept)[:most]]
+            lines += [f"due:  {value.decode()}" for value in list(other.kept - self.kept)[:most]]
         return lines or ([] if self == other else ["as many of each type, but with other contents"])
 
 

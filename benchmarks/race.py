@@ -21,6 +21,7 @@ from benchmarks.outcomes import Tally, read_outcomes
 
 POLL_SECONDS: Final = 0.1
 QUIET_SECONDS: Final = 2.0
+QUIET_SECONDS_UNCOMMITTED: Final = 8.0
 """A run is over when everything read is committed and nothing has come out for so long."""
 READY_SECONDS_MAX: Final = 60.0
 STALLED_SECONDS_MAX: Final = 60.0
@@ -48,8 +49,8 @@ class Result(NamedTuple):
 class Processes:
     """The processes of a run and what they say."""
 
-    def __init__(self, contender: Contender, run: Run) -> None:
-        self._ready: Final = contender.ready
+    def __init__(self, contender: Contender, run: Run, ready: str = "") -> None:
+        self._ready: Final = ready or contender.ready
         self._log: Final = run.directory / "log"
         self._ready_at: Final[list[float]] = []
         environment: Mapping[str, str] = {
@@ -77,6 +78,11 @@ class Processes:
     def count(self) -> int:
         """How many there are."""
         return len(self._running)
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that the processes hold, without their guards (Linux)."""
+        return sum(_resident_bytes(child) for process in self._running for child in _children(process.pid))
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
@@ -122,6 +128,15 @@ class Processes:
                 process.wait()
 
 
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _resident_bytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def race(cluster: Cluster, name: str, contender: Contender, feed: Feed, expected: Tally) -> Result:
     """Run a contender over all events and check it. Raises RunFailed when the run does not count."""
     with tempfile.TemporaryDirectory(prefix="loyalty-bench-") as directory:
@@ -135,7 +150,7 @@ def race(cluster: Cluster, name: str, contender: Contender, feed: Feed, expected
             processes = Processes(contender, run)
             try:
                 ready = processes.wait_until_ready()
-                done = asyncio.run(_watch(cluster, run, contender, processes, topics))
+                done = asyncio.run(watch(cluster, run, contender, processes, topics))
             finally:
                 processes.stop()
             _check(cluster, run, contender, feed, expected)
@@ -144,10 +159,11 @@ def race(cluster: Cluster, name: str, contender: Contender, feed: Feed, expected
             cluster.delete([run.group, f"changelog__{run.group}", *topics])
 
 
-async def _watch(
+async def watch(
     cluster: Cluster, run: Run, contender: Contender, processes: Processes, topics: list[str]
 ) -> float:
     """The moment of the last commit."""
+    quiet_seconds = QUIET_SECONDS if contender.commits else QUIET_SECONDS_UNCOMMITTED
     async with Watch(cluster, run.group, contender.inputs, topics) as watch:
         seen = (watch.records, 0)
         changed = time.monotonic()
@@ -156,7 +172,7 @@ async def _watch(
             moment = time.monotonic()
             if now != seen:
                 seen, changed = now, moment
-            elif (now[0] == 0 or not contender.commits and now[1]) and moment - changed > QUIET_SECONDS:
+            elif (now[0] == 0 or (not contender.commits and now[1])) and moment - changed > quiet_seconds:
                 return changed
             elif moment - changed > STALLED_SECONDS_MAX:
                 raise RunFailed(f"stalled with {now[0]} records left: {processes.last_words()}")

@@ -1,0 +1,192 @@
+"""`python -m benchmarks.run`: everything side by side, interleaved, medians, into RESULTS.md.
+
+Exit status: 0 when every run counted; 1 when one did not (other outcomes than the engine's, or it stalled);
+2 for bad use.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+
+import click
+
+from benchmarks import ROOT
+from benchmarks.cluster import BenchBroker, Cluster
+from benchmarks.contender import Contender
+from benchmarks.delay import Delay, measure_delay
+from benchmarks.events import Feed, make_feed
+from benchmarks.lineup import NoPeer, build_peer, everybody, kafka_streams, missing_modules, ours
+from benchmarks.outcomes import Tally, expected
+from benchmarks.race import Result, RunFailed, race
+from benchmarks.recovery import Recovery, measure_recovery
+from benchmarks.report import Findings, Setting, write_report
+from benchmarks.simulate import Simulated, measure_simulate
+
+PARTS = ("races", "delay", "recovery", "simulate")
+SIMULATED_MOST = 1_000_000
+
+
+def say(text: str) -> None:
+    """Tell whoever waits what is going on."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--events", default=1_000_000, type=click.IntRange(1_000, 10_000_000), show_default=True)
+@click.option(
+    "--rounds", default=5, type=click.IntRange(1, 99), show_default=True, help="Runs of each contender."
+)
+@click.option("--quick", is_flag=True, help="3 rounds.")
+@click.option("--only", metavar="A,B,…", help="Only these contenders (and no word of the others).")
+@click.option("--parts", default=",".join(PARTS), metavar="A,B,…", show_default=True)
+@click.option(
+    "--rows", default=1_000_000, type=click.IntRange(1_000), show_default=True, help="Rows to recover."
+)
+@click.option(
+    "--out", default=ROOT / "benchmarks" / "RESULTS.md", type=click.Path(path_type=Path), show_default=True
+)
+def main(events: int, rounds: int, quick: bool, only: str | None, parts: str, rows: int, out: Path) -> None:
+    """Measure this system and its peers on the same events, one broker, one machine; see README.md."""
+    wanted = set(parts.split(","))
+    if wanted - set(PARTS):
+        raise click.BadParameter(f"there are {', '.join(PARTS)}", param_hint="--parts")
+    field = _field(only)
+    setting = Setting(events, 3 if quick else rounds, rows, os.getloadavg()[0])
+    if setting.is_busy:
+        say(
+            f"the machine is busy (load {setting.load:.1f}): what is measured now means little, and the results say so"
+        )
+    findings = Findings()
+    if "races" in wanted:
+        _races(field, setting, findings)
+    if "delay" in wanted and findings.results.get("ours"):
+        _delays(field, findings)
+    if "recovery" in wanted:
+        _recoveries(field, setting, findings)
+    if "simulate" in wanted:
+        _simulate(setting, findings)
+    out.write_text(write_report(setting, field, findings), "utf-8")
+    say(f"results: {out}")
+    if findings.failures:
+        sys.exit(1)
+
+
+def _field(only: str | None) -> dict[str, Contender]:
+    """Who takes part: all that were asked for and can run here; of the others it is said why not."""
+    field = everybody()
+    names = only.split(",") if only else list(field)
+    unknown = set(names) - set(field)
+    if unknown:
+        raise click.BadParameter(
+            f"no contender {', '.join(sorted(unknown))}; there are {', '.join(field)}", param_hint="--only"
+        )
+    peer: str | None = None
+    if any(name.startswith("streams") for name in names):
+        try:
+            build_peer()
+        except NoPeer as error:
+            peer = str(error)
+            say(peer)
+    taking_part = {}
+    for name in names:
+        missing = missing_modules(field[name])
+        if missing:
+            say(
+                f"{field[name].name} is left out: {', '.join(missing)} is not installed (benchmarks/requirements.txt)"
+            )
+        elif peer is None or not name.startswith("streams"):
+            taking_part[name] = field[name]
+    return taking_part
+
+
+def _races(field: dict[str, Contender], setting: Setting, findings: Findings) -> None:
+    shares = sorted({contender.share for contender in field.values()}, reverse=True)
+    for share in shares:
+        count = max(int(setting.events * share), 1_000)
+        say(f"{count} events: making them and deciding them without a stream")
+        feed = make_feed(count)
+        truth, letters = expected(feed)
+        say(f"{len(truth)} outcomes, dead letters: {dict(letters)}")
+        findings.outcomes.setdefault(count, len(truth))
+        broker = BenchBroker(say)
+        try:
+            cluster = Cluster(broker.bootstrap)
+            cluster.write(feed)
+            racing = {name: one for name, one in field.items() if one.share == share}
+            _rounds(cluster, racing, setting, feed, truth, findings)
+        finally:
+            broker.stop()
+
+
+def _rounds(
+    cluster: Cluster,
+    racing: dict[str, Contender],
+    setting: Setting,
+    feed: Feed,
+    truth: Tally,
+    findings: Findings,
+) -> None:
+    """Every contender once, then every one again: what the machine does meanwhile hits all alike."""
+    results: dict[str, list[Result]] = defaultdict(list)
+    for number in range(setting.rounds):
+        for name, contender in racing.items():
+            if name in findings.failures:
+                continue
+            try:
+                result = race(cluster, name, contender, feed, truth)
+            except RunFailed as error:
+                findings.failures[name] = str(error)
+                say(f"{contender.name}: does not count: {error}")
+                continue
+            results[name].append(result)
+            say(f"round {number + 1}: {contender.name}: {result.per_second:,.0f} events/s")
+    findings.results |= {name: runs for name, runs in results.items() if name not in findings.failures}
+
+
+def _delays(field: dict[str, Contender], findings: Findings) -> None:
+    rate = int(median(result.per_second for result in findings.results["ours"]) / 4)
+    for name in ("ours", "streams-100ms", "streams"):
+        if name in field:
+            try:
+                delay: Delay = measure_delay(field[name], rate, 20)
+            except (RunFailed, RuntimeError) as error:
+                say(f"{field[name].name}: no delay measured: {error}")
+                continue
+            findings.delays[name] = delay
+            say(f"{field[name].name}: p99 {delay.p99_ms:.0f} ms at {rate} events/s")
+
+
+def _recoveries(field: dict[str, Contender], setting: Setting, findings: Findings) -> None:
+    recovering = {
+        "ours": (ours(), "ready: tasks"),
+        "streams": (kafka_streams(), "running"),
+        "streams-rocksdb": (kafka_streams(store="rocksdb"), "running"),
+    }
+    broker = BenchBroker(say)
+    try:
+        cluster = Cluster(broker.bootstrap)
+        cluster.write(make_feed(min(setting.events, 200_000)))
+        for name, (contender, ready) in recovering.items():
+            if name in field:
+                found: Recovery = measure_recovery(cluster, name, contender, ready, setting.rows)
+                findings.recoveries[name] = found
+                say(f"{contender.name}: {found.rows} rows in {found.seconds - found.seconds_empty:.1f} s")
+    finally:
+        broker.stop()
+
+
+def _simulate(setting: Setting, findings: Findings) -> None:
+    count = 10_000
+    while count <= min(setting.events, SIMULATED_MOST):
+        runs: list[Simulated] = [measure_simulate(count) for _ in range(min(setting.rounds, 3))]
+        findings.simulated.append(sorted(runs, key=lambda run: run.seconds)[len(runs) // 2])
+        say(f"simulate, {count} events: {findings.simulated[-1].per_second:,.0f} events/s")
+        count *= 10
+
+
+if __name__ == "__main__":
+    main()
