@@ -131,12 +131,13 @@ def expire(turn: Turn, lots: list[Lot], rule: str, reason: str) -> None:
     row.lots = [lot for lot in row.lots if lot.id not in gone]
     row.balance -= points
     # The same moment can bring expiry twice, when a gift comes back late: its lots tell the outcomes apart.
+    # In an order of their own: that in which gifts arrived is no part of the outcome's identity.
     turn.emit(
         "points.expired",
         rule,
         reason,
         {"points": points, "balance": row.balance, "lots": shown(lots)},
-        position=",".join(lot.id for lot in lots),
+        position=",".join(sorted(lot.id for lot in lots)),
     )
 
 
