@@ -98,7 +98,11 @@ class TaskState:
 
     def _read(self, record: Record) -> Event:
         return read_event(
-            record.value, key=record.key, topic=record.topic, operators=self._engine.books.operators
+            # A record without a key may lie in any partition: only in its own is its account's row.
+            record.value,
+            key=record.key or b"",
+            topic=record.topic,
+            operators=self._engine.books.operators,
         )
 
     def _take_event(self, event: Event, left: int, produce: list[Produce]) -> int:

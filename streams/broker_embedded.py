@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Final
 
 from streams import broker_guard
@@ -43,7 +44,9 @@ class EmbeddedBroker:
     `bootstrap` is its address and stays the same over `kill` and `restart`, and so do its data. Without a
     `data_dir` the data live in a temporary directory and go when the broker is stopped, or when our process
     ends in whatever way. `doors` are further ports to listen on, each with the port that clients which came
-    through it are told to use: that of a proxy in front.
+    through it are told to use: that of a proxy in front. `listeners` are served besides, `properties` override
+    those of `broker_config`, and `format_options` go to Kafka's storage tool: how tests try out TLS, passwords
+    and access rights.
     """
 
     def __init__(
@@ -53,10 +56,16 @@ class EmbeddedBroker:
         port: int | None = None,
         data_dir: Path | None = None,
         doors: Mapping[int, int] | None = None,
+        listeners: Sequence[str] = (),
+        properties: Mapping[str, str] = MappingProxyType({}),
+        format_options: Sequence[str] = (),
     ) -> None:
         if port is not None and reachable(HOST, port):
             raise BrokerError(f"port {port} of {HOST} is taken: another broker? choose another port")
         self._say: Final = say
+        self._listeners: Final = listeners
+        self._properties: Final = properties
+        self._format_options: Final = format_options
         self._port: Final = port or free_port()
         self._doors: Final = dict(doors or {})
         self.bootstrap: Final = f"{HOST}:{self._port}"
@@ -124,12 +133,14 @@ class EmbeddedBroker:
 
     def _configure(self) -> None:
         controller_port = free_port()
+        served = [f"PLAINTEXT://{self.bootstrap}", *self._listeners]
         settings = {
             **SINGLE_NODE,
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{HOST}:{controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "listeners": ",".join([*served, f"CONTROLLER://{HOST}:{controller_port}"]),
+            "advertised.listeners": ",".join(served),
             "controller.quorum.voters": f"1@{HOST}:{controller_port}",
             "log.dirs": str(self._dir / "data"),
+            **self._properties,
         }
         settings = with_doors(settings, HOST, self._doors)
         (self._dir / "server.properties").write_text(as_properties(settings), "utf-8")
@@ -140,7 +151,11 @@ class EmbeddedBroker:
         """A KRaft broker refuses a data directory that has not been formatted."""
         properties = str(self._dir / "server.properties")
         done = subprocess.run(
-            [*self._java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties],
+            [
+                *self._java,
+                *("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties),
+                *self._format_options,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

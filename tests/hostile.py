@@ -80,7 +80,7 @@ def records() -> Iterator[Hostile]:
         ("an unknown field of a megabyte", orjson.dumps(event("a14", note="n" * 990_000)), None),
     ):
         yield Hostile(what, payments, KEY, value, reason)
-    yield Hostile("no key", payments, None, orjson.dumps(event("b1")), None)
+    yield Hostile("no key", payments, None, orjson.dumps(event("b1")), "wrong-key")
     yield Hostile("an empty key", payments, b"", orjson.dumps(event("b2")), "wrong-key")
     yield Hostile("another's key", payments, b"mts/A-1", orjson.dumps(event("b3")), "wrong-key")
     yield Hostile(

@@ -21,7 +21,8 @@ DIFFERENT: Final = 1
     type=click.IntRange(1, 1000),
     help="Partitions of every topic (default: LOYALTY_PARTITIONS, else 4).",
 )
-def command(bootstrap: str | None, check: bool, partitions: int | None) -> int:
+@click.option("--acls", is_flag=True, help="Only print the least access rights of each role, as commands.")
+def command(bootstrap: str | None, check: bool, partitions: int | None, acls: bool) -> int:
     """Create the topics that are missing, and compare all of them with what is needed.
 
     What exists is never changed. Each difference is one line on standard output with its remedy, and the
@@ -32,8 +33,15 @@ def command(bootstrap: str | None, check: bool, partitions: int | None) -> int:
     \b
       loyalty topics
       loyalty topics --check && echo ready
+      loyalty topics --acls > acls.sh
     """
     settings = settings_of(bootstrap=bootstrap, partitions=partitions)
+    if acls:
+        from streams.access import commands
+
+        for line in commands(settings):
+            click.echo(line)
+        return 0
     created, differences = talk(settings, lambda known: _create_and_check(known, create=not check))
     for name in created:
         click.echo(f"created {name}, {_counted(settings.partitions, 'partition')}")
