@@ -23,6 +23,7 @@ def open_account(turn: Turn, event: Event) -> None:
     """Open the account, or update its profile; nothing reopens a closed one."""
     row, data = turn.row, event.data
     row.opened = True
+    row.opened_at = min(row.opened_at, turn.time)
     row.segment = data["segment"]
     row.dwelling = data.get("dwelling", row.dwelling)
     row.city = data.get("city", row.city)

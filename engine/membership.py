@@ -25,3 +25,10 @@ def participates(book: Rulebook, row: Account) -> bool:
 def is_member(book: Rulebook, row: Account) -> bool:
     """Whether the account is open, of the right segment, and takes part."""
     return row.is_open and in_segment(book, row) and participates(book, row)
+
+
+def was_member(book: Rulebook, row: Account, time: int) -> bool:
+    """Whether the account is a member, and was by `time`: what another account sent then may come long after."""
+    if not (row.was_open(time) and in_segment(book, row) and participates(book, row)):
+        return False
+    return book.membership.starts_with == "account.opened" or row.enrolled_day <= book.zone.day(time)

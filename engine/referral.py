@@ -14,7 +14,7 @@ from engine import referral_rewards
 from engine.accrual import is_over
 from engine.calendar import add_months
 from engine.codes import ReferralCodes
-from engine.membership import in_segment, is_member, participates
+from engine.membership import is_member, was_member
 from engine.turn import Turn
 from schemas.account import Account, Claim
 from schemas.event import Event
@@ -148,7 +148,7 @@ def settle(turn: Turn, link: Link) -> None:
     if row.advocated.get(friend) != ACCEPTED or referral is None:
         return
     claim = _advocates_view(turn, link)
-    if is_member(turn.book, row) and not is_over(turn.book, turn.day):
+    if was_member(turn.book, row, turn.time) and not is_over(turn.book, turn.day):
         row.advocated[friend] = COMPLETED
         _complete_advocate(turn, referral, claim, friend)
         reason = None
@@ -220,7 +220,7 @@ def _friend_fault(turn: Turn, referral: Referral) -> str | None:
 def _claim_fault(turn: Turn, link: Link, referral: Referral | None) -> str | None:
     """The first test that fails on either side, in the order of the definition."""
     row, book = turn.row, turn.book
-    if not row.is_open:
+    if not row.was_open(turn.time):
         return UNKNOWN_CODE
     if referral is None:
         return NOT_ACTIVE
@@ -232,7 +232,7 @@ def _claim_fault(turn: Turn, link: Link, referral: Referral | None) -> str | Non
             return test
         if test == "not-individual" and row.segment != "individual":
             return test
-        if test == "not-participant" and not (in_segment(book, row) and participates(book, row)):
+        if test == "not-participant" and not was_member(book, row, turn.time):
             return test
     return None
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from engine import lots
 from engine.calendar import month_of
-from engine.membership import is_member
+from engine.membership import was_member
 from engine.turn import Turn
 from schemas.account import Gift, Lot
 from schemas.event import Event
@@ -62,11 +62,13 @@ def receive(turn: Turn, link: Link) -> None:
     """At the receiver: take the points, or send them back."""
     row, book, data = turn.row, turn.book, link.data
     if data["what"] == _REWARD:
-        if not row.is_open:
+        if not row.was_open(turn.time):
             turn.send(RETURN, link.sender_operator, link.sender, data)
         return
     gifts = book.gifts
-    welcome = gifts is not None and (is_member(book, row) if gifts.receiver == "participant" else row.is_open)
+    welcome = gifts is not None and (
+        was_member(book, row, turn.time) if gifts.receiver == "participant" else row.was_open(turn.time)
+    )
     if gifts is None or not welcome:
         turn.send(RETURN, link.sender_operator, link.sender, data)
         return

@@ -214,7 +214,7 @@ class Account:
         "activated_at", "activated_day", "advocated", "balance", "billing_day", "billing_month",
         "billing_next", "blocks", "carry", "city", "claims", "clock", "closed", "debt", "discounts",
         "dwelling", "enrolled_day", "entitlements", "existing_customer", "feasible_ultra", "gifts", "goal",
-        "id", "last_change_day", "level", "level_base", "level_months_base", "lots", "next_due", "opened",
+        "id", "last_change_day", "level", "level_base", "level_months_base", "lots", "next_due", "opened", "opened_at",
         "operator", "order", "paid_count", "participant", "past_discounts", "payments", "promo_until",
         "purchases", "referrals_counted", "refunded", "seen", "segment", "signed_on", "steps", "tariff",
         "tenure_day", "totals",
@@ -232,6 +232,8 @@ class Account:
         """Identity → (content hash, time) of what was applied, for the dedup horizon."""
         # Profile.
         self.opened = False
+        self.opened_at = NEVER
+        """Instant of the first `account.opened`."""
         self.closed = False
         self.segment: str | None = None
         self.dwelling: str | None = None
@@ -311,3 +313,7 @@ class Account:
     def is_open(self) -> bool:
         """Opened and not closed."""
         return self.opened and not self.closed
+
+    def was_open(self, time: int) -> bool:
+        """Open, and opened by `time`: what another account sent then may come long after it."""
+        return self.opened_at <= time and not self.closed

@@ -31,6 +31,7 @@ _PLAIN: Final[tuple[tuple[str, str, Any], ...]] = (
     ("c", "clock", -NEVER),
     ("due", "next_due", NEVER),
     ("op", "opened", False),
+    ("oa", "opened_at", NEVER),
     ("cl", "closed", False),
     ("sg", "segment", None),
     ("dw", "dwelling", None),
