@@ -192,4 +192,4 @@ class Levels(RuleBasedStateMachine):
 
 
 TestLevels = Levels.TestCase
-TestLevels.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestLevels.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
