@@ -39,6 +39,7 @@ class Feeder:
         """What was sent, once each, in order."""
         self.ends: Final[dict[tuple[str, int], int]] = {}
         """(topic, partition) → offset after the last record there."""
+        self._writing: Final = asyncio.Lock()
         self.retries = 0
         self.last_tick_ms = 0
         self.clock_went_back = 0
@@ -52,16 +53,17 @@ class Feeder:
 
     async def send(self, chunk: Chunk) -> None:
         """Write a chunk, however often it takes."""
-        while True:
-            try:
-                await asyncio.wait_for(self._send(chunk), 30)
-                break
-            except (KafkaError, TimeoutError, OSError):
-                self.retries += 1
-                await self.close()
-                await asyncio.sleep(AGAIN_SECONDS)
-        self.sent.extend(chunk.records)
-        self.last_tick_ms = max([self.last_tick_ms, *chunk.ticks])
+        async with self._writing:
+            while True:
+                try:
+                    await asyncio.wait_for(self._send(chunk), 30)
+                    break
+                except (KafkaError, TimeoutError, OSError):
+                    self.retries += 1
+                    await self.close()
+                    await asyncio.sleep(AGAIN_SECONDS)
+            self.sent.extend(chunk.records)
+            self.last_tick_ms = max([self.last_tick_ms, *chunk.ticks])
 
     async def _send(self, chunk: Chunk) -> None:
         if self._producer is None:

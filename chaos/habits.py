@@ -1,7 +1,7 @@
 """What the members of each operator do on a day: who they are, and what they wish for.
 
 Accounts have roles by their first letter. `P` plain: nothing ever comes from another account. `G` givers: so rich that
-a gift that comes back changes no decision. `R` receivers, `V` advocates, `F` friends: things come to them from other
+no gift empties them; `B` like them, but all their gifts come back, and until then such a gift uses up a limit. `R` receivers, `V` advocates, `F` friends: things come to them from other
 partitions, and they spend nothing.
 """
 
@@ -96,7 +96,8 @@ class Habits:
     def enrolment(self) -> list[Wish]:
         """August 2021, the last month in which MTS takes members in."""
         self._plain["mts"] = self._names("P", PLAIN * 2)
-        names = [*self._plain["mts"], *self._names("G", GIVERS), *self._names("R", RECEIVERS)]
+        givers = (*self._names("G", GIVERS), *self._names("B", GIVERS))
+        names = [*self._plain["mts"], *givers, *self._names("R", RECEIVERS)]
         return [wish for name in names for wish in self._joins("mts", name, MOBILE)]
 
     def of_day(self, day: date, number: int) -> list[Wish]:
@@ -114,10 +115,8 @@ class Habits:
         ]
 
     def _first_day(self, day: date) -> list[Wish]:
-        wishes = [
-            Wish("mts", name, "points.adjusted", {"points": 60_000, **STAFF})
-            for name in self._names("G", GIVERS)
-        ]
+        givers = (*self._names("G", GIVERS), *self._names("B", GIVERS))
+        wishes = [Wish("mts", name, "points.adjusted", {"points": 60_000, **STAFF}) for name in givers]
         for name in self._names("V", RECEIVERS):
             wishes += self._joins("orgtechservice", name, {"service": "internet", "tariff": TARIFFS[0]})
             wishes += self._joins("t2-pbx", name, PBX)
@@ -130,9 +129,8 @@ class Habits:
         chosen = self._random
         wishes = [wish for name in self._some("mts", 10) for wish in self._mts("mts", name)]
         for name in chosen.sample(self._names("G", GIVERS), 3):
-            receivers = [NOBODY] if chosen.random() < 0.1 else self._names("R", RECEIVERS)
-            wishes.append(self._gift("mts", name, receivers))
-        return wishes
+            wishes.append(self._gift("mts", name, self._names("R", RECEIVERS)))
+        return [*wishes, self._gift("mts", chosen.choice(self._names("B", GIVERS)), [NOBODY])]
 
     def _internet_day(self, day: date, number: int) -> list[Wish]:
         operator, chosen = "orgtechservice", self._random

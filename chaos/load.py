@@ -24,6 +24,14 @@ ZONE: Final = ZoneInfo("Europe/Moscow")
 MAIN_START: Final = date(2025, 8, 1)
 MAIN_DAYS_MAX: Final = 300
 """Points of MTS live a year and are announced a month before: what a receiver is told must not depend on delays."""
+MONTHS_OF_2019: Final = (
+    date(2018, 4, 1),
+    date(2018, 5, 1),
+    date(2019, 1, 1),
+    date(2019, 3, 1),
+    date(2019, 4, 1),
+    date(2019, 5, 1),
+)
 CLOSED_FROM: Final = date(2019, 3, 25)
 """From here on `mts-2019` gives nothing away, for the same reason."""
 
@@ -58,8 +66,7 @@ class Load:
 
     def prologue(self) -> Iterator[Chunk]:
         """What came before: to be worked off before the first fault."""
-        for month in range(14):
-            first = date(2018 + (month + 3) // 12, (month + 3) % 12 + 1, 1)
+        for first in MONTHS_OF_2019:
             wishes = self._habits.of_2019(first, gives=first < CLOSED_FROM)
             yield self._chunk(first, 28, wishes, [first, first + timedelta(14)])
         yield self._chunk(date(2021, 8, 1), 28, self._habits.enrolment(), [date(2021, 8, 1)])

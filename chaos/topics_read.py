@@ -28,10 +28,10 @@ Topics = Mapping[str, Sequence[Found]]
 """Topic → records, each partition in its order."""
 
 
-async def read_topics(kafka: Mapping[str, Any], partitions: int) -> Topics:
+async def read_topics(kafka: Mapping[str, Any], partitions: int, topics: Sequence[str] = READ) -> Topics:
     """Everything committed so far."""
-    found: dict[str, list[Found]] = {topic: [] for topic in READ}
-    tps = [TopicPartition(topic, partition) for topic in READ for partition in range(partitions)]
+    found: dict[str, list[Found]] = {topic: [] for topic in topics}
+    tps = [TopicPartition(topic, partition) for topic in topics for partition in range(partitions)]
     by_place: dict[TopicPartition, list[Found]] = defaultdict(list)
     async with AIOKafkaConsumer(**kafka, isolation_level="read_committed") as consumer:
         consumer.assign(tps)

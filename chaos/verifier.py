@@ -21,7 +21,6 @@ from schemas.topics import DEAD_LETTERS, JOURNAL, LINKS, TOPIC_OF_TYPE
 
 DEPENDS_ON_ARRIVAL: Final = frozenset({"balance", "lot", "lots"})
 Outcome = dict[str, Any]
-Key = tuple[str, str]
 
 
 def verify(topics: Topics, sent: Sequence[Planned], fault_free: FaultFree) -> Verdict:
@@ -136,23 +135,26 @@ def _kept(outcomes: Mapping[str, Iterable[Outcome]]) -> dict[str, Books]:
 
 def _between_accounts(verdict: Verdict, outcomes: Iterable[Outcome]) -> None:
     """What one side gave the other received or the giver got back; referrals have two sides. By cause."""
-    gave: Counter[Key] = Counter()
-    taken: Counter[Key] = Counter()
+    gave: Counter[str] = Counter()
+    taken: Counter[str] = Counter()
+    spent: Counter[str] = Counter()
     sides: Counter[tuple[str, str, str, str, str]] = Counter()
     for outcome in outcomes:
         data, type_ = outcome["data"], outcome["type"]
-        cause = (outcome["causationid"], "points")
-        if type_ == "points.gifted" or (type_ == "points.redeemed" and data.get("to")):
+        cause = outcome["causationid"]
+        if type_ == "points.gifted":
             gave[cause] += data["points"]
+        elif type_ == "points.redeemed" and data.get("to"):
+            spent[cause] += data["points"]  # gone for good, or given back
         elif type_ == "points.received" or data["reason"] == "gift-returned":
             taken[cause] += data["points"]
         elif type_ in ("referral.accepted", "referral.completed"):
             sides[type_, outcome["operator"], data["advocate"], data["friend"], data["role"]] += 1
-    for cause in gave.keys() | taken.keys():
+    for cause in gave.keys() | spent.keys() | taken.keys():
         verdict.checked["gifts"] += 1
         got, given = taken[cause], gave[cause]
-        text = f"gift of {cause[0]}: {given} given, {got} received or returned"
-        if got != given:
+        text = f"gift of {cause}: {given} given, {got} received or returned"
+        if got != given and got != spent[cause]:
             (verdict.lost if got < given else verdict.doubled).append(text)
     for (type_, operator, advocate, friend, role), count in sides.items():
         verdict.checked["referrals"] += 1

@@ -104,15 +104,17 @@ def wrap(order: Order, counted: Counted) -> None:
 
     async def open_watched(self: Transactions, partition: int) -> None:
         await opened(self, partition)
-        self._producers[partition] = Watched(self._producers[partition], order, counted)  # type: ignore[assignment]
+        self._producers[partition] = Watched(self._producers[partition], order, counted)
 
     async def work_off(self: Transactions, batch: Batch) -> None:
         order.reached(AFTER_FETCH)
         await worked(self, batch)
 
-    def worked_off(self: StreamApp, partition: int, result: FoldResult, fold: float, commit: float) -> None:
+    def worked_off(
+        self: StreamApp, partition: int, result: FoldResult, fold_seconds: float, commit_seconds: float
+    ) -> None:
         order.reached(AFTER_STORE)
-        counted_off(self, partition, result, fold, commit)
+        counted_off(self, partition, result, fold_seconds, commit_seconds)
 
     Transactions._open = open_watched  # type: ignore[method-assign]
     Transactions.work_off = work_off  # type: ignore[method-assign]

@@ -1,0 +1,106 @@
+"""A run: load without a pause, fault after fault, then rest and the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Final
+
+from chaos.crew import ENDS_ALLOWED
+from chaos.faults import FAULTS, Fired, fire
+from chaos.load import MAIN_DAYS_MAX
+from chaos.schedule import schedule
+from chaos.stage import Stage, staged
+from chaos.verdict import Verdict
+
+DAY_SECONDS_MIN: Final = 0.5
+FAULT_SECONDS: Final = 12
+"""About how long a fault and the recovery from it take, for the pace of the calendar."""
+
+
+class Report:
+    """What happened and what was found."""
+
+    def __init__(self, seed: int, faults: Collection[str]) -> None:
+        self.seed: Final = seed
+        self._faults: Final = faults
+        self.fired: Final[list[Fired]] = []
+        self.verdict = Verdict()
+        self.events = 0
+        self.seconds = 0.0
+        self.exits: Counter[str] = Counter()
+        self.chunks_sent_again = 0
+
+    @property
+    def missing(self) -> set[str]:
+        """Kinds of fault that never fired."""
+        return set(self._faults) - {fired.kind for fired in self.fired}
+
+    def __str__(self) -> str:
+        times: defaultdict[str, list[float]] = defaultdict(list)
+        for fired in self.fired:
+            times[fired.kind].append(fired.seconds)
+        lines = [
+            f"seed {self.seed}: {self.events:,} events, {len(self.fired)} faults in {self.seconds:.0f} s"
+        ]
+        lines += [
+            f"  {kind:<12} {len(found):>3} times, recovered in {min(found):.1f} to {max(found):.1f} s"
+            for kind, found in sorted(times.items())
+        ]
+        lines.append("  workers ended: " + ", ".join(f"{how} {n}" for how, n in sorted(self.exits.items())))
+        lines.append(f"  chunks that billing sent again: {self.chunks_sent_again}")
+        lines.append("  looked at: " + ", ".join(f"{what} {n:,}" for what, n in self.verdict.checked.items()))
+        lines.append(str(self.verdict))
+        return "\n".join(lines)
+
+
+async def run(seed: int, seconds: float, say: Callable[[str], None], directory: Path | None = None) -> Report:
+    """Faults for at least `seconds`, and until every kind has fired. Raises ChaosError."""
+    report = Report(seed, faults)
+    chosen = random.Random(f"faults {seed}")
+    async with staged(seed, say, directory=directory) as stage:
+        started = time.monotonic()
+        pace = max(DAY_SECONDS_MIN, max(seconds, FAULT_SECONDS * len(faults)) * 1.5 / MAIN_DAYS_MAX)
+        feeding = asyncio.ensure_future(_feed(stage, pace))
+        try:
+            for kind, quiet in schedule(seed, faults):
+                if time.monotonic() - started > seconds and not report.missing:
+                    break
+                await asyncio.sleep(quiet)
+                fired = await fire(kind, stage, chosen)
+                report.fired.append(fired)
+                say(
+                    f"{time.monotonic() - started:6.1f} s  {kind}: {fired.proof}; recovered in {fired.seconds:.1f} s"
+                )
+                if feeding.done():
+                    feeding.result()
+        finally:
+            feeding.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await feeding
+        report.seconds = time.monotonic() - started
+        report.verdict = await stage.finish()
+        report.events = len(stage.feeder.sent)
+        report.chunks_sent_again = stage.feeder.retries
+        report.exits = Counter(
+            ENDS_ALLOWED.get(member.status, "badly") for member in stage.crew.all if member.status is not None
+        )
+    return report
+
+
+async def _feed(stage: Stage, pace_seconds: float) -> None:
+    """A day of the calendar every `pace_seconds`, whatever happens meanwhile."""
+    for chunk in stage.load.days():
+        started = time.monotonic()
+        sending = asyncio.ensure_future(stage.feeder.send(chunk))
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            await sending  # half a chunk would be a feed that nobody can compare with
+            raise
+        await asyncio.sleep(max(0.0, pace_seconds - (time.monotonic() - started)))
