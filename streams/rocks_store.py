@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from rocksdict import Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import Options, Rdict, RdictIter, ReadOptions, WriteBatch
 
 from schemas.account import NEVER
 from streams.store import StoreError
@@ -209,7 +209,8 @@ class RocksStore:
         return None if offset is None else int(offset)
 
     def _scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """What lies from `start` up to before `end`. The iterator would keep a closed database open."""
+        """What lies from `start` up to before `end`."""
+        cursor: RdictIter | None = None
         try:
             bounds = ReadOptions()
             bounds.set_iterate_upper_bound(end)
@@ -221,6 +222,9 @@ class RocksStore:
             cursor.status()
         except Exception as error:
             raise self._failure(error) from error
+        finally:
+            # As long as it lives the database stays open, and a traceback can keep it alive for long.
+            cursor = None
 
     def _throw_away(self, reason: str) -> None:
         log.warning(
