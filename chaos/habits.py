@@ -1,8 +1,8 @@
 """What the members of each operator do on a day: who they are, and what they wish for.
 
 Accounts have roles by their first letter. `P` plain: nothing ever comes from another account. `G` givers: so rich that
-no gift empties them; `B` like them, but all their gifts come back, and until then such a gift uses up a limit. `R` receivers, `V` advocates, `F` friends: things come to them from other
-partitions, and they spend nothing.
+no gift empties them. `B` like them, but all their gifts come back, and until then such a gift uses up a limit.
+`R` receivers, `V` advocates, `F` friends: things come to them from other partitions, and they spend nothing.
 """
 
 from __future__ import annotations

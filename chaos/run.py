@@ -59,7 +59,14 @@ class Report:
         return "\n".join(lines)
 
 
-async def run(seed: int, seconds: float, say: Callable[[str], None], directory: Path | None = None) -> Report:
+async def run(
+    seed: int,
+    seconds: float,
+    say: Callable[[str], None],
+    *,
+    faults: Collection[str] = tuple(FAULTS),
+    directory: Path | None = None,
+) -> Report:
     """Faults for at least `seconds`, and until every kind has fired. Raises ChaosError."""
     report = Report(seed, faults)
     chosen = random.Random(f"faults {seed}")
