@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-telco test check format hooks clean
+.PHONY: help install demo demo-telco test check fuzz format hooks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,11 @@ check: $(READY) ## style, types and import contracts only
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fuzz: $(READY) ## fuzz the wire codec for a minute (needs atheris, which is not among the requirements)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+		{ echo "make: fuzzing needs atheris: $(BIN)/python -m pip install atheris" >&2; exit 2; }
+	@$(BIN)/python -m fuzz.wire -max_total_time=60 -print_final_stats=1
 
 format: $(READY) ## put the code into the house style
 	$(BIN)/ruff check --fix .

@@ -91,6 +91,21 @@ def commands(settings: Settings) -> list[str]:
     return lines
 
 
+def table(settings: Settings) -> str:
+    """The rights as a Markdown table, for `docs/security.md`."""
+    rows = ["| role | may | on |", "|---|---|---|"]
+    for role, granted in grants(settings).items():
+        together: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        for grant in granted:
+            name = f"`{grant.name}{'*' if grant.prefixed else ''}`"
+            together.setdefault((grant.resource, grant.operations), []).append(name)
+        for (resource, operations), names in together.items():
+            every = resource == "topic" and len(names) == len(ALL) + 1
+            shown = "every topic below" if every else f"{resource} {', '.join(names)}"
+            rows.append(f"| {role} | {', '.join(operations)} | {shown} |")
+    return "\n".join(rows) + "\n"
+
+
 def _topics(names: Iterable[str], *operations: str) -> list[Grant]:
     return [Grant("topic", name, operations) for name in names]
 

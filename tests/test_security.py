@@ -19,12 +19,12 @@ from aiokafka.protocol.admin import CreateAclsRequest
 
 from loyalty.cli import LazyGroup, run
 from schemas.topics import ALL, CLOCK, DEAD_LETTERS, INBOUND, JOURNAL, LINKS, PAYMENTS, POINTS
-from streams.access import commands, grants
+from streams.access import commands, grants, table
 from streams.broker_embedded import EmbeddedBroker
 from streams.broker_ready import free_port
 from streams.settings import Settings, SettingsError, read_settings
 from tests.hostile import KEY, event
-from tests.stream_world import World, until
+from tests.stream_world import ROOT, World, until
 
 ROLES: Final = ("admin", "worker", "clock", "producer", "sender", "consumer", "auditor", "support")
 RESOURCES: Final = {"topic": 2, "group": 3, "transactional-id": 5}
@@ -292,6 +292,10 @@ def test_the_rights_are_printed_as_commands(capsys: pytest.CaptureFixture[str]) 
     for topic in (*ALL, *INBOUND):
         assert any(f"--topic {topic.name}" in line for line in lines)
     assert not any("--operation All" in line or "--operation Alter" in line for line in lines)
+
+
+def test_the_handbook_has_the_rights_of_the_code() -> None:
+    assert table(read_settings({})) in (ROOT / "docs" / "security.md").read_text("utf-8")
 
 
 def test_no_secret_is_in_help_errors_or_settings_as_text(
