@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-telco test check fuzz format hooks clean
+.PHONY: help install demo demo-telco test check fuzz format hooks bench bench-short clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -66,9 +66,29 @@ format: $(READY) ## put the code into the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The peers have an environment of their own: they bring versions that the project does not want.
+BENCH := .venv-bench
+$(BENCH)/.ready: pyproject.toml constraints.txt benchmarks/requirements.txt $(READY)
+	@echo "Installing the peers into $(BENCH) (only when requirements change; a minute or so) ..."; \
+	log=$(VENV)/bench-install.log; \
+	if ! { $(BIN)/python -m venv $(BENCH) && $(BENCH)/bin/python -m pip install --disable-pip-version-check \
+			--no-input -e '.[dev]' -r benchmarks/requirements.txt; } >"$$log" 2>&1; then \
+		tail -n 20 "$$log" >&2; \
+		echo "make: the installation failed; all of it is in $$log" >&2; \
+		exit 2; \
+	fi
+	@touch $@
+
+bench: $(BENCH)/.ready ## this system and its peers side by side, an hour or so (benchmarks/README.md)
+	@$(BENCH)/bin/python -m benchmarks.run $(BENCH_ARGS)
+
+bench-short: $(BENCH)/.ready ## the same in small: shows that all decide the same, measures nothing
+	@$(BENCH)/bin/python -m benchmarks.run --events 20000 --rounds 1 --rows 50000 --parts races,recovery \
+		--out $(BENCH)/RESULTS-short.md $(BENCH_ARGS)
+
 hooks: $(READY) ## check every commit before it is made
 	$(BIN)/pre-commit install
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) $(BENCH) benchmarks/kafka-streams/target .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find $(CODE) programmes -name __pycache__ -prune -exec rm -rf {} +

@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
-from benchmarks.events import PARTITIONS, Entry, Feed, merged
+from benchmarks.events import PARTITIONS, Feed, merged
+from loyalty.feed import Entry, partition_of
 from loyalty.sending import Sender
 from schemas.topics import CLOCK, INBOUND
 from streams.broker_embedded import EmbeddedBroker
@@ -143,8 +144,6 @@ def task_token(partition: int) -> bytes:
 
 
 def _tokens() -> list[bytes]:
-    from loyalty.feed import partition_of
-
     found: dict[int, bytes] = {}
     number = 0
     while len(found) < PARTITIONS:

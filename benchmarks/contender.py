@@ -37,9 +37,8 @@ class Contender:
     environment: Callable[[Run], Mapping[str, str]] = lambda run: {}
     inputs: Sequence[str] = (MERGED,)
     outcomes: Callable[[Run], Sequence[str]] = lambda run: [run.topic(name) for name in OUTCOMES]
-    others: Callable[[Run], Sequence[str]] = lambda run: [
-        run.topic(name) for name in ("journal", "dead-letters", "links")
-    ]
+    letters: Callable[[Run], str] = lambda run: run.topic("dead-letters")
+    others: Callable[[Run], Sequence[str]] = lambda run: [run.topic("journal"), run.topic("links")]
     compacted: Callable[[Run], Sequence[str]] = lambda run: []
     ready: str = "ready"
     """The first line of its log that holds this word is when it begins to read."""
@@ -57,3 +56,8 @@ class Contender:
 def guarded(*command: str) -> list[str]:
     """The command behind a guard that ends it when we end, however we end."""
     return [sys.executable, "-I", "-S", broker_guard.__file__, "-", *command]
+
+
+def topics(contender: Contender, run: Run) -> list[str]:
+    """Every topic that a run writes, but for changelogs."""
+    return [*contender.outcomes(run), contender.letters(run), *contender.others(run)]

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks import ROOT
 from benchmarks.cluster import INPUTS, BenchBroker, Cluster
-from benchmarks.contender import Contender, Run
+from benchmarks.contender import Contender, Run, topics
 from benchmarks.events import PARTITIONS
 from benchmarks.race import Processes
 
@@ -46,7 +46,7 @@ def measure_delay(contender: Contender, per_second: int, seconds: int) -> Delay:
         with tempfile.TemporaryDirectory(prefix="loyalty-bench-") as directory:
             run = Run(broker.bootstrap, "delay", Path(directory))
             outcomes = contender.outcomes(run)
-            cluster.create([*INPUTS, *outcomes, *contender.others(run)])
+            cluster.create([*INPUTS, *topics(contender, run)])
             if contender.compacted(run):
                 cluster.create(contender.compacted(run), compact=True)
             processes = Processes(contender, run)
@@ -65,7 +65,7 @@ def measure_delay(contender: Contender, per_second: int, seconds: int) -> Delay:
 
 
 async def _read(
-    bootstrap: str, topics: list[str], feeder: subprocess.Popen[bytes]
+    bootstrap: str, outcomes: list[str], feeder: subprocess.Popen[bytes]
 ) -> list[tuple[float, bytes]]:
     """(moment, outcome) of everything that becomes readable until a while after the feeder has ended."""
     readable: list[tuple[float, bytes]] = []
@@ -78,7 +78,7 @@ async def _read(
     )
     await consumer.start()
     try:
-        consumer.assign([TopicPartition(topic, p) for topic in topics for p in range(PARTITIONS)])
+        consumer.assign([TopicPartition(topic, p) for topic in outcomes for p in range(PARTITIONS)])
         end = float("inf")
         while time.monotonic() < end:
             batches = await consumer.getmany(timeout_ms=200)

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -75,8 +75,16 @@ def new_engine() -> Engine:
     return Engine([p for p in load(None) if p.operator == OPERATOR], CODE_KEY)
 
 
-def expected(feed: Feed, *, keep: bool = False) -> tuple[Tally, Counter[str]]:
-    """What the engine says of the events with no stream in between: outcomes, and dead letters by reason."""
+class Truth(NamedTuple):
+    """What the engine says of the events with no stream in between."""
+
+    outcomes: Tally
+    letters: Counter[str]
+    """Dead letters by reason."""
+
+
+def expected(feed: Feed, *, keep: bool = False) -> Truth:
+    """Decide a feed in memory; `keep` keeps the outcomes themselves, so that differences can be shown."""
     tally = Tally(feed.in_referrals, keep=keep)
     letters: Counter[str] = Counter()
     engine = new_engine()
@@ -98,7 +106,7 @@ def expected(feed: Feed, *, keep: bool = False) -> tuple[Tally, Counter[str]]:
                     tally.add(outcome.type, outcome.subject.encode(), outcome.encoded())
         except Unreadable as error:
             letters[error.reason] += 1
-    return tally, letters
+    return Truth(tally, letters)
 
 
 def read_outcomes(

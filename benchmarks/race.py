@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 
 from benchmarks import ROOT
 from benchmarks.cluster import Cluster, Watch
-from benchmarks.contender import Contender, Run
+from benchmarks.contender import Contender, Run, topics
 from benchmarks.events import Feed
-from benchmarks.outcomes import Tally, read_outcomes
+from benchmarks.outcomes import Truth, read_outcomes, read_reasons
 
 POLL_SECONDS: Final = 0.1
 QUIET_SECONDS: Final = 2.0
@@ -137,12 +137,12 @@ def _resident_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def race(cluster: Cluster, name: str, contender: Contender, feed: Feed, expected: Tally) -> Result:
+def race(cluster: Cluster, name: str, contender: Contender, feed: Feed, truth: Truth) -> Result:
     """Run a contender over all events and check it. Raises RunFailed when the run does not count."""
     with tempfile.TemporaryDirectory(prefix="loyalty-bench-") as directory:
         run = Run(cluster.bootstrap, f"{name}-{time.time_ns() // 1_000_000}", Path(directory))
-        topics = [*contender.outcomes(run), *contender.others(run)]
-        cluster.create(topics)
+        written = topics(contender, run)
+        cluster.create(written)
         compacted = contender.compacted(run)
         if compacted:
             cluster.create(compacted, compact=True)
@@ -150,21 +150,21 @@ def race(cluster: Cluster, name: str, contender: Contender, feed: Feed, expected
             processes = Processes(contender, run)
             try:
                 ready = processes.wait_until_ready()
-                done = asyncio.run(watch(cluster, run, contender, processes, topics))
+                done = asyncio.run(watch(cluster, run, contender, processes, written))
             finally:
                 processes.stop()
-            _check(cluster, run, contender, feed, expected)
+            _check(cluster, run, contender, feed, truth)
             return Result(feed.events, ready - processes.started, done - ready)
         finally:
-            cluster.delete([run.group, f"changelog__{run.group}", *topics])
+            cluster.delete([run.group, f"changelog__{run.group}", *written])
 
 
 async def watch(
-    cluster: Cluster, run: Run, contender: Contender, processes: Processes, topics: list[str]
+    cluster: Cluster, run: Run, contender: Contender, processes: Processes, written: list[str]
 ) -> float:
     """The moment of the last commit."""
     quiet_seconds = QUIET_SECONDS if contender.commits else QUIET_SECONDS_UNCOMMITTED
-    async with Watch(cluster, run.group, contender.inputs, topics) as watch:
+    async with Watch(cluster, run.group, contender.inputs, written) as watch:
         seen = (watch.records, 0)
         changed = time.monotonic()
         while True:
@@ -180,11 +180,16 @@ async def watch(
             await asyncio.sleep(POLL_SECONDS)
 
 
-def _check(cluster: Cluster, run: Run, contender: Contender, feed: Feed, expected: Tally) -> None:
-    keep = expected.kept is not None
+def _check(cluster: Cluster, run: Run, contender: Contender, feed: Feed, truth: Truth) -> None:
+    keep = truth.outcomes.kept is not None
     came = read_outcomes(cluster.bootstrap, contender.outcomes(run), feed.in_referrals, keep=keep)
     if contender.counts_only:
         if len(came) != len(feed.entries):
             raise RunFailed(f"{len(came)} records written for {len(feed.entries)} read")
-    elif came != expected:
-        raise RunFailed("other outcomes than the engine's:\n  " + "\n  ".join(came.differences(expected)))
+        return
+    if came != truth.outcomes:
+        differences = "\n  ".join(came.differences(truth.outcomes))
+        raise RunFailed(f"other outcomes than the engine's:\n  {differences}")
+    letters = read_reasons(cluster.bootstrap, contender.letters(run))
+    if letters != truth.letters:
+        raise RunFailed(f"other dead letters than the engine's: {dict(letters)}, not {dict(truth.letters)}")

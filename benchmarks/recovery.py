@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from benchmarks.cluster import Cluster
-from benchmarks.contender import Contender, Run
+from benchmarks.contender import Contender, Run, topics
 from benchmarks.events import PARTITIONS
 from benchmarks.outcomes import read_committed
 from benchmarks.race import Processes, watch
@@ -57,18 +57,18 @@ def _rows(cluster: Cluster, name: str, contender: Contender) -> dict[bytes, byte
     """The rows after all events."""
     with tempfile.TemporaryDirectory(prefix="loyalty-bench-") as directory:
         run = Run(cluster.bootstrap, f"{name}-rows", Path(directory))
-        topics = _topics(cluster, run, contender)
+        written = _topics(cluster, run, contender)
         try:
             processes = Processes(contender, run)
             try:
                 processes.wait_until_ready()
-                asyncio.run(watch(cluster, run, contender, processes, topics))
+                asyncio.run(watch(cluster, run, contender, processes, written))
             finally:
                 processes.stop()
             changelog = f"{run.group}-accounts-changelog"
             return {key: row for key, row in read_committed(cluster.bootstrap, [changelog]) if key and row}
         finally:
-            cluster.delete([run.group, *topics])
+            cluster.delete([run.group, *written])
 
 
 def _copies(made: dict[bytes, bytes], rows: int) -> Iterator[tuple[bytes, bytes]]:
@@ -87,7 +87,7 @@ def _start(
     """Seconds until ready, and resident bytes a little later."""
     with tempfile.TemporaryDirectory(prefix="loyalty-bench-") as directory:
         run = Run(cluster.bootstrap, f"{name}-{time.time_ns() // 1_000_000}", Path(directory))
-        topics = _topics(cluster, run, contender)
+        written = _topics(cluster, run, contender)
         changelog = f"{run.group}-accounts-changelog"
         if changelog not in contender.compacted(run):
             cluster.create([changelog], compact=True)
@@ -100,15 +100,15 @@ def _start(
             return seconds, processes.resident_bytes
         finally:
             processes.stop()
-            cluster.delete([run.group, *topics])
+            cluster.delete([run.group, *written])
 
 
 def _topics(cluster: Cluster, run: Run, contender: Contender) -> list[str]:
-    topics = [*contender.outcomes(run), *contender.others(run)]
-    cluster.create(topics)
+    written = topics(contender, run)
+    cluster.create(written)
     if contender.compacted(run):
         cluster.create(contender.compacted(run), compact=True)
-    return topics
+    return written
 
 
 async def _fill(cluster: Cluster, changelog: str, rows: list[tuple[bytes, bytes]]) -> None:

@@ -20,7 +20,7 @@ from benchmarks.contender import Contender
 from benchmarks.delay import Delay, measure_delay
 from benchmarks.events import Feed, make_feed
 from benchmarks.lineup import NoPeer, build_peer, everybody, kafka_streams, missing_modules, ours
-from benchmarks.outcomes import Tally, expected
+from benchmarks.outcomes import Truth, expected
 from benchmarks.race import Result, RunFailed, race
 from benchmarks.recovery import Recovery, measure_recovery
 from benchmarks.report import Findings, Setting, write_report
@@ -28,6 +28,8 @@ from benchmarks.simulate import Simulated, measure_simulate
 
 PARTS = ("races", "delay", "recovery", "simulate")
 SIMULATED_MOST = 1_000_000
+SHOWN_MOST = 50_000
+"""Up to so many events the outcomes are kept, so that those that differ can be shown."""
 
 
 def say(text: str) -> None:
@@ -109,9 +111,9 @@ def _races(field: dict[str, Contender], setting: Setting, findings: Findings) ->
         count = max(int(setting.events * share), 1_000)
         say(f"{count} events: making them and deciding them without a stream")
         feed = make_feed(count)
-        truth, letters = expected(feed)
-        say(f"{len(truth)} outcomes, dead letters: {dict(letters)}")
-        findings.outcomes.setdefault(count, len(truth))
+        truth = expected(feed, keep=count <= SHOWN_MOST)
+        say(f"{len(truth.outcomes)} outcomes, dead letters: {dict(truth.letters)}")
+        findings.outcomes.setdefault(count, len(truth.outcomes))
         broker = BenchBroker(say)
         try:
             cluster = Cluster(broker.bootstrap)
@@ -127,7 +129,7 @@ def _rounds(
     racing: dict[str, Contender],
     setting: Setting,
     feed: Feed,
-    truth: Tally,
+    truth: Truth,
     findings: Findings,
 ) -> None:
     """Every contender once, then every one again: what the machine does meanwhile hits all alike."""

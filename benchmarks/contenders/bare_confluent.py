@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import orjson
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 from benchmarks.cluster import MERGED
 from benchmarks.contenders.peer_task import arguments, ready

@@ -47,6 +47,10 @@ class Decide(StatefulBatchLogic[Any, Any, None]):
         """Nothing is kept."""
 
 
+def _task(message: Any) -> str:
+    return str(message.partition)
+
+
 def _ms(message: KafkaSourceMessage[bytes, bytes]) -> int:
     assert message.timestamp is not None, "Kafka gives every record one"
     return message.timestamp[1]
@@ -60,7 +64,7 @@ def make_flow(given: Arguments) -> Dataflow:
     links = given.topic("links")
     source = KafkaSource(brokers, [MERGED, links], tail=True, add_config=fast, batch_size=BATCH)
     messages = op.input("read", flow, source)
-    keyed = op.key_on("task", messages, lambda message: str(message.partition))
+    keyed = op.key_on("task", messages, _task)
     decided = op.stateful_batch("decide", keyed, lambda _: Decide())
 
     def addressed(pair: tuple[str, Out]) -> KafkaSinkMessage[Any, Any]:
@@ -86,4 +90,5 @@ def make_flow(given: Arguments) -> Dataflow:
 
 if __name__ == "__main__":
     ready()
-    cli_main(make_flow(arguments()), epoch_interval=timedelta(seconds=1))
+    run: Any = cli_main
+    run(make_flow(arguments()), epoch_interval=timedelta(seconds=1))

@@ -39,7 +39,7 @@ def make_app(given: Arguments) -> faust.App:
     outputs = {name: app.topic(given.topic(name), value_serializer="raw") for name in OUTPUTS}
     accounts: Any = app.Table("accounts", partitions=PARTITIONS, key_type=bytes, value_type=bytes)
 
-    def task(event: EventT) -> PeerTask:
+    def task(event: EventT[Any]) -> PeerTask:
         partition = event.message.partition
         if partition not in tasks:
             tasks[partition] = PeerTask(partition, Rows(), engine)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from quixstreams import Application, State
+from quixstreams import Application
 from quixstreams.models import Serializer, TopicConfig
 
 from benchmarks.cluster import MERGED
@@ -23,7 +23,7 @@ class ValueOf(Serializer):
 
     def __call__(self, value: Out, ctx: Any) -> bytes:
         """The record's value."""
-        return b"\x00%b\x00%b" % (value.key, value.value) if value.name == "links" else value.value
+        return b"\x00%b\x00%b" % (value.key or b"", value.value) if value.name == "links" else value.value
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
     engine = new_engine()
     tasks: dict[int, PeerTask] = {}
 
-    def decide(value: bytes, key: bytes, timestamp: int, headers: Any, state: State) -> list[Out]:
+    def decide(value: bytes, key: bytes, timestamp: int, headers: Any, state: Any) -> list[Out]:
         partition = _TASK_OF_TOKEN[key]
         task = tasks.get(partition)
         if task is None:
