@@ -22,7 +22,8 @@ KEY_BYTES_MAX: Final = 1_000
 
 
 def letter(record: Record, error: Unreadable) -> Produce:
-    """The dead letter for a record; its key and timestamp are those of the record (a long key is cut)."""
+    """The dead letter for a record; its key and timestamp are those of the record: a long key is cut, and a record
+    without a timestamp has that of the epoch."""
     key = None if record.key is None else record.key[:KEY_BYTES_MAX]
     content: dict[str, Any] = {
         "reason": error.reason,
@@ -34,7 +35,7 @@ def letter(record: Record, error: Unreadable) -> Produce:
         "key": _shown(key),
         **_value(record.value),
     }
-    return Produce(DEAD_LETTERS.name, key, orjson.dumps(content), record.timestamp)
+    return Produce(DEAD_LETTERS.name, key, orjson.dumps(content), max(0, record.timestamp))
 
 
 def _shown(key: bytes | None) -> str | None:

@@ -219,3 +219,8 @@ def test_a_letter_is_small_enough_whatever_it_is_about() -> None:
         produced = fold(Record(PAYMENTS.name, 0, 0, 0, b"\x01" * 900_000, value))
         (letter,) = produced[DEAD_LETTERS.name]
         assert letter["value_bytes"] == len(value)
+
+
+def test_a_record_without_a_timestamp_has_a_letter_that_can_be_written() -> None:
+    result = TaskState(MemoryRows(), ENGINE).fold([Record(PAYMENTS.name, 0, 0, -1, KEY, b"")])
+    assert [made.timestamp for made in result.produce] == [0]
