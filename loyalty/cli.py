@@ -27,6 +27,7 @@ ORDER: Final = (
     "code",
     "topics",
     "dead-letters",
+    "audit",
     "check",
     "rules",
     "broker",
