@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 import pytest
@@ -52,10 +53,11 @@ class Prepared:
 
     def __init__(self, number: int, case: dict[str, Any], engine: Engine) -> None:
         self.prefix: Final = f"case{number}-"
+        self.as_arrived: Final[bool] = case.get("as_arrived", False)
         own = _renamed(case, self.prefix)
         lines = lines_of(own, engine)
         readable = list(_readable(lines, engine))
-        if not case.get("as_arrived"):
+        if not self.as_arrived:
             readable.sort(key=lambda event: event.time)
         self.events: Final = [(when, event) for when, event in zip(_running(readable), readable, strict=True)]
         ends = [when for when, _ in self.events]
@@ -63,7 +65,7 @@ class Prepared:
             ends.append(parse_instant(str(case["until"])))
         self.ends_at: Final = max(ends)
         until = None if "until" not in case else str(case["until"])
-        outcomes, dead = run(engine, lines, until=until, as_arrived=case.get("as_arrived", False))
+        outcomes, dead = run(engine, lines, until=until, as_arrived=self.as_arrived)
         self.outcomes: Final = _by_account(outcomes)
         self.refused: Final = len(dead) - sum(1 for line in lines if not _is_readable(line, engine))
 
@@ -103,7 +105,13 @@ def _renamed(case: dict[str, Any], prefix: str) -> dict[str, Any]:
             *operator, name = data["code"].removeprefix("${code:").removesuffix("}").split("/")
             data["code"] = f"${{code:{'/'.join([*operator, prefix + name])}}}"
         rows.append([time, f"{prefix}{account}", kind, data, *extra])
-    return {**case, "events": rows}
+    return {**case, "events": rows, "raw": [_renamed_line(line, prefix) for line in case.get("raw", [])]}
+
+
+def _renamed_line(line: str, prefix: str) -> str:
+    """A raw line with its account's name made the case's own, spelt as it is."""
+    named = re.search(r'"subject":\s*"', line)
+    return line if named is None else line[: named.end()] + prefix + line[named.end() :]
 
 
 def _by_account(outcomes: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
@@ -114,23 +122,34 @@ def _by_account(outcomes: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
     return dict(found)
 
 
-def _waves(cases: list[Prepared]) -> Iterator[list[tuple[int, Event]]]:
-    """All events in order of time, cut wherever a case would have a second event in the wave."""
+class Wave(NamedTuple):
+    """Events of different cases that are fed together, after a tick to the time `tick` if there is one."""
+
+    tick: int | None
+    events: list[Event]
+
+
+def _waves(cases: list[Prepared]) -> Iterator[Wave]:
+    """First the cases that come in order of time, the n-th events of all of them together: what is due before an
+    event acts in its own account, so they need no clock. Then those with late events, where it matters how far the
+    clock has come: in order of that time."""
+    in_time = [case for case in cases if not case.as_arrived]
+    for place in range(max(len(case.events) for case in in_time)):
+        yield Wave(None, [case.events[place][1] for case in in_time if place < len(case.events)])
+    late = [case for case in cases if case.as_arrived]
     everything = sorted(
-        (
-            (when, number, place, event)
-            for number, case in enumerate(cases)
-            for place, (when, event) in enumerate(case.events)
-        ),
-        key=lambda item: item[:3],
+        (when, number, place)
+        for number, case in enumerate(late)
+        for place, (when, _) in enumerate(case.events)
     )
-    wave: list[tuple[int, Event]] = []
+    wave = Wave(0, [])
     busy: set[int] = set()
-    for when, number, _, event in everything:
-        if number in busy:
-            yield wave
-            wave, busy = [], set()
-        wave.append((when, event))
+    for when, number, place in everything:
+        if number in busy or not wave.events:
+            if wave.events:
+                yield wave
+            wave, busy = Wave(when, []), set()
+        wave.events.append(late[number].events[place][1])
         busy.add(number)
     yield wave
 
@@ -148,7 +167,7 @@ class Feed:
         self.dead_letters: Final[list[dict[str, Any]]] = []
         self._last_link: Final[dict[TopicPartition, int]] = {}
 
-    async def run(self, waves: Iterable[list[tuple[int, Event]]], ends_at: int) -> None:
+    async def run(self, waves: Iterable[Wave], ends_at: int) -> None:
         """Feed everything, then let time pass until the last case has ended."""
         kafka = self._world.settings.kafka()
         self._admin = AIOKafkaAdminClient(**kafka)
@@ -161,8 +180,9 @@ class Feed:
         async with self._producer, self._consumer:
             await self._consumer.seek_to_beginning(*watched)
             for number, wave in enumerate(waves):
-                await self._tick(number, wave[0][0])
-                await asyncio.gather(*[self._send(event) for _, event in wave])
+                if wave.tick is not None:
+                    await self._tick(number, wave.tick)
+                await asyncio.gather(*[self._send(event) for event in wave.events])
                 await self._rest()
             await self._tick(-1, ends_at)
             await self._rest()
