@@ -136,11 +136,10 @@ class FoldWorld:
             links, self._links = self._links, []
             if self._chaos:
                 self._chaos.shuffle(links)
-            # A repeated step is recognised for 45 days: all its copies come in the same round.
+            # A repeated step is recognised for 45 days of its account's clock: copies come close together.
             now = {link[1].value for link in links if everything or self._chance(0.5)}
-            delivered = [link for link in links if link[1].value in now]
             self._links += [link for link in links if link[1].value not in now]
-            delivered += [link for link in delivered if self._chance(0.3)]
+            delivered = [link for link in links if link[1].value in now for _ in range(1 + self._chance(0.3))]
             for number, record in delivered:
                 self._waiting[number].append(record)
                 if self._chaos is None:
