@@ -38,8 +38,11 @@ class Projection:
     def of(self, record: dict[str, Any], raw: bytes) -> bytes:
         """What is kept of a readable record, as JSON: `raw` itself where there is nothing to leave out."""
         data = record.get("data")
-        if len(raw) <= RAW_BYTES_MAX and record.keys() <= _ATTRIBUTES and (data is None or self._is_all(data)):
-            return raw
+        if len(raw) <= RAW_BYTES_MAX:
+            # The attributes have been checked to be there: with data, and nothing else, they are all.
+            usual = data is not None and len(record) == len(_ATTRIBUTES)
+            if (usual or record.keys() <= _ATTRIBUTES) and (data is None or self._is_all(data)):
+                return raw
         kept = {name: value for name, value in record.items() if name in _ATTRIBUTES}
         if data is not None:
             kept["data"] = self._part(data)
@@ -48,7 +51,9 @@ class Projection:
     def _is_all(self, data: dict[str, Any]) -> bool:
         if not data.keys() <= self._names:
             return False
-        return all(nested._is_all(data[name]) for name, nested in self._nested if data.get(name) is not None)
+        return not self._nested or all(
+            nested._is_all(data[name]) for name, nested in self._nested if data.get(name) is not None
+        )
 
     def _part(self, data: dict[str, Any]) -> dict[str, Any]:
         part = {name: value for name, value in data.items() if name in self._names}
