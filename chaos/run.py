@@ -32,6 +32,8 @@ class Report:
         self.fired: Final[list[Fired]] = []
         self.verdict = Verdict()
         self.events = 0
+        self.accepted = 0
+        """Events that had to be journalled: all but repetitions, contradictions and nonsense."""
         self.seconds = 0.0
         self.exits: Counter[str] = Counter()
         self.chunks_sent_again = 0
@@ -93,6 +95,7 @@ async def run(
         report.seconds = time.monotonic() - started
         report.verdict = await stage.finish()
         report.events = len(stage.feeder.sent)
+        report.accepted = sum(record.accepted for record in stage.feeder.sent)
         report.chunks_sent_again = stage.feeder.retries
         report.exits = Counter(
             ENDS_ALLOWED.get(member.status, "badly") for member in stage.crew.all if member.status is not None

@@ -90,6 +90,8 @@ class Stage:
         await self.feeder.send(self.load.end())
         await self.rest()
         self.crew.closing = True
+        # One that has only just been started cannot end in order yet.
+        await self.until(lambda: all(m.ready for m in self.crew.living), "the last workers to be ready")
         last = self.crew.living
         for member in last:
             self.crew.dismiss(member)

@@ -154,7 +154,7 @@ def _between_accounts(verdict: Verdict, outcomes: Iterable[Outcome]) -> None:
         verdict.checked["gifts"] += 1
         got, given = taken[cause], gave[cause]
         text = f"gift of {cause}: {given} given, {got} received or returned"
-        if got != given and got != spent[cause]:
+        if (got != given) if given else (got not in (0, spent[cause])):
             (verdict.lost if got < given else verdict.doubled).append(text)
     for (type_, operator, advocate, friend, role), count in sides.items():
         verdict.checked["referrals"] += 1
