@@ -73,17 +73,24 @@ def receive(turn: Turn, link: Link) -> None:
         turn.send(RETURN, link.sender_operator, link.sender, data)
         return
     id = turn.new_id("points.received", gifts.rule)
-    points = 0
     fresh_expiry = lots.expires_on(book, turn.day)
-    for number, (_, part, expires_on) in enumerate(data["lots"]):
-        points += part
-        end = expires_on if gifts.received_expiry == "keep" else fresh_expiry
-        lots.add(row, Lot(lots.lot_id(id, number), part, end))
+    received = [
+        Lot(lots.lot_id(id, number), part, expires_on if gifts.received_expiry == "keep" else fresh_expiry)
+        for number, (_, part, expires_on) in enumerate(data["lots"])
+    ]
+    shown = lots.shown(received)  # before a debt is settled from them
+    for lot in received:
+        lots.add(row, lot)
     turn.emit(
         "points.received",
         gifts.rule,
         "gift",
-        {"points": points, "balance": row.balance, "from": link.sender},
+        {
+            "points": sum(part["points"] for part in shown),
+            "balance": row.balance,
+            "lots": shown,
+            "from": link.sender,
+        },
         id=id,
     )
 
