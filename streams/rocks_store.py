@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from time import time
 from typing import Final
 
 from rocksdict import Options, Rdict, RdictIter, ReadOptions, WriteBatch
@@ -32,6 +33,10 @@ LAYOUT: Final = 1
 
 A moment is big-endian and shifted so that bytes sort as moments do; NEVER is not in the index.
 """
+
+UNUSED_HOURS_MAX: Final = 12
+"""A store left alone for longer is discarded. Kafka keeps a deletion in the changelog for a day
+(`delete.retention.ms`): a store that missed one would keep an account that was to be forgotten."""
 
 _IDENTITY: Final = b"\0identity"
 _OFFSET: Final = b"\0offset"
@@ -179,6 +184,7 @@ class RocksStore:
 
     def _open_as_it_is(self) -> Rdict:
         db: Rdict | None = None
+        self._refuse_if_long_unused()
         try:
             db = Rdict(str(self._path), self._new_options())
             self._due_from = _DUE
@@ -192,6 +198,16 @@ class RocksStore:
             if _is_disk_trouble(error):
                 raise self._disk_failure(error) from error
             raise _Unusable(f"it cannot be opened ({_one_line(error)})") from error
+
+    def _refuse_if_long_unused(self) -> None:
+        files = list(self._path.glob("*"))
+        if files:
+            hours = (time() - max(file.stat().st_mtime for file in files)) / 3600
+            if hours > UNUSED_HOURS_MAX:
+                raise _Unusable(
+                    f"it was not in use for {hours:.0f} hours, and after {UNUSED_HOURS_MAX} the changelog "
+                    "may have dropped deletions that it has not seen"
+                )
 
     def _checked_offset(self, db: Rdict) -> int | None:
         """The offset of a store that is ours; a new one becomes ours."""

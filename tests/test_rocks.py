@@ -210,6 +210,33 @@ def test_what_a_crash_left_half_discarded_is_never_opened(written: Path, tmp_pat
     assert not (tmp_path / "0.discarded").exists()
 
 
+def test_a_store_left_alone_for_long_is_discarded_as_the_changelog_may_have_dropped_deletions(
+    written: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for hours, discarded in ((11, False), (30, True)):
+        directory = tmp_path / str(hours)
+        shutil.copytree(written, directory)
+        for file in (directory / "0").iterdir():
+            os.utime(file, times=(time.time() - hours * 3600,) * 2)
+        store = rocks_at(directory)
+        assert (store.offset is None) is discarded
+        store.close()
+    assert len(caplog.messages) == 1 and "it was not in use for 30 hours" in caplog.text
+
+
+def test_a_store_that_had_nothing_to_write_was_in_use_until_it_was_closed(
+    written: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(written / "0", tmp_path / "0")
+    store = rocks_at(tmp_path)
+    for file in (tmp_path / "0").iterdir():
+        os.utime(file, times=(time.time() - 30 * 3600,) * 2)
+    store.close()
+    store = rocks_at(tmp_path)
+    assert store.offset == BATCHES
+    store.close()
+
+
 def settings_at(directory: Path, **environment: str) -> Settings:
     """Settings of a worker with rows on disk."""
     return read_settings({"LOYALTY_STORE": "rocksdb", "LOYALTY_STATE_DIR": str(directory), **environment})
