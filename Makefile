@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CODE := schemas engine agents streams loyalty tests
+CODE := schemas engine agents streams loyalty tests chaos
 
 # Looked for only when an environment must be built. Choose another one with `make PYTHON=/path/to/python`.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-telco test check fuzz format hooks bench bench-short clean
+.PHONY: help install demo demo-telco test chaos check fuzz format hooks bench bench-short clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ demo-telco: $(READY) ## 7,000 accounts and 230,000 payments through a real Kafka
 
 test: $(READY) ## all tests, on a real Kafka
 	@$(BIN)/python -m pytest
+
+chaos: $(READY) ## faults on real workers and a real broker for 5 minutes (SEED=7 MINUTES=20)
+	@$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 check: $(READY) ## style, types and import contracts only
 	$(BIN)/ruff check .

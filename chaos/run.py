@@ -70,42 +70,52 @@ async def run(
     directory: Path | None = None,
 ) -> Report:
     """Faults for at least `seconds`, and until every kind has fired. Raises ChaosError."""
+    async with staged(seed, say, directory=directory) as stage:
+        return await perform(stage, seed, seconds, say, faults)
+
+
+async def perform(
+    stage: Stage,
+    seed: int,
+    seconds: float,
+    say: Callable[[str], None],
+    faults: Collection[str] = tuple(FAULTS),
+) -> Report:
+    """The same on a stage that is open already; its workers have ended afterwards."""
     report = Report(seed, faults)
     chosen = random.Random(f"faults {seed}")
-    async with staged(seed, say, directory=directory) as stage:
-        started = time.monotonic()
-        pace = max(DAY_SECONDS_MIN, max(seconds, FAULT_SECONDS * len(faults)) * 1.5 / MAIN_DAYS_MAX)
-        feeding = asyncio.ensure_future(_feed(stage, pace))
-        try:
-            for kind, quiet in schedule(seed, faults):
-                if time.monotonic() - started > seconds and not report.missing:
-                    break
-                await asyncio.sleep(quiet)
-                fired = await fire(kind, stage, chosen)
-                report.fired.append(fired)
-                say(
-                    f"{time.monotonic() - started:6.1f} s  {kind}: {fired.proof}; recovered in {fired.seconds:.1f} s"
-                )
-                if feeding.done():
-                    feeding.result()
-        finally:
-            feeding.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await feeding
-        report.seconds = time.monotonic() - started
-        report.verdict = await stage.finish()
-        report.events = len(stage.feeder.sent)
-        report.accepted = sum(record.accepted for record in stage.feeder.sent)
-        report.chunks_sent_again = stage.feeder.retries
-        report.exits = Counter(
-            ENDS_ALLOWED.get(member.status, "badly") for member in stage.crew.all if member.status is not None
-        )
+    started = time.monotonic()
+    pace = max(DAY_SECONDS_MIN, max(seconds, FAULT_SECONDS * len(faults)) * 1.5 / MAIN_DAYS_MAX)
+    feeding = asyncio.ensure_future(_feed(stage, pace))
+    try:
+        for kind, quiet in schedule(seed, faults):
+            if time.monotonic() - started > seconds and not report.missing:
+                break
+            await asyncio.sleep(quiet)
+            fired = await fire(kind, stage, chosen)
+            report.fired.append(fired)
+            at = time.monotonic() - started
+            say(f"{at:6.1f} s  {kind}: {fired.proof}; recovered in {fired.seconds:.1f} s")
+            if feeding.done():
+                feeding.result()
+    finally:
+        feeding.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await feeding
+    report.seconds = time.monotonic() - started
+    report.verdict = await stage.finish()
+    report.events = len(stage.feeder.sent)
+    report.accepted = sum(record.accepted for record in stage.feeder.sent)
+    report.chunks_sent_again = stage.feeder.retries
+    report.exits = Counter(
+        ENDS_ALLOWED.get(member.status, "badly") for member in stage.crew.all if member.status is not None
+    )
     return report
 
 
 async def _feed(stage: Stage, pace_seconds: float) -> None:
     """A day of the calendar every `pace_seconds`, whatever happens meanwhile."""
-    for chunk in stage.load.days():
+    for chunk in stage.days:
         started = time.monotonic()
         sending = asyncio.ensure_future(stage.feeder.send(chunk))
         try:

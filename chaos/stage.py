@@ -61,6 +61,8 @@ class Stage:
         self.crew: Final = Crew(directory, environment)
         self.feeder: Final = Feeder(self.settings.kafka(), PARTITIONS)
         self.load: Final = Load(seed, engine(None).codes.code, lambda key: partition_of(key, PARTITIONS))
+        self.days: Final = self.load.days()
+        """The days that have not been sent."""
         self._tending: asyncio.Task[None] | None = None
         self._admin: AIOKafkaAdminClient | None = None
 

@@ -39,7 +39,7 @@ class Right:
         for chunk in chunks:
             for record in chunk.records:
                 world.event(record.key, record.value)
-            self.sent += chunk.records
+            self.sent.extend(chunk.records)
         last = max(chain.from_iterable(chunk.ticks for chunk in chunks))
         world.clock(datetime.fromtimestamp(last / 1000, UTC))
         world.settle()
