@@ -4,6 +4,7 @@ import bench.Account.Lot;
 import bench.Turn.Topic;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /** Lots of points that never expire: credit, take, reverse, and the end of an account. */
 final class Points {
@@ -60,13 +61,12 @@ final class Points {
         List<Lot> lots = row.lots;
         row.lots = new ArrayList<>(1);
         long points = 0;
-        StringBuilder position = new StringBuilder();
         for (Lot lot : lots) {
             points += lot.points;
-            position.append(position.isEmpty() ? "" : ",").append(lot.id);
         }
         row.balance -= points;
-        String id = turn.newId("points.expired", "expiry", position.toString());
+        String position = lots.stream().map(lot -> lot.id).sorted().collect(Collectors.joining(","));
+        String id = turn.newId("points.expired", "expiry", position);
         debit(turn.say(Topic.POINTS, "points.expired", "expiry", reason, id), points, row.balance, lots);
         turn.said();
     }
