@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+import orjson
 from aiokafka.partitioner import murmur2
 
 from loyalty.ticks import tick_value
@@ -58,7 +59,8 @@ def read_feed(
     """The facts of NDJSON lines, by default in order of time, ties in the order of the file.
 
     Lines that cannot be read are handed to `refuse`; with `raw` they become facts as well, at the time of
-    the line before, for the topic of payments. `clock.advanced` is left out: ticks are made anew.
+    the line before, where their producer would write them, or to the topic of payments. `clock.advanced` is
+    left out: ticks are made anew.
     """
     facts: list[Fact] = []
     time = 0
@@ -71,7 +73,7 @@ def read_feed(
         except Unreadable as error:
             refuse(Refused(number, value, error))
             if raw:
-                facts.append(Fact(time, PAYMENTS.name, None, value))
+                facts.append(_as_it_is(time, value))
             continue
         if event.type in CLOCK.types:
             continue
@@ -81,6 +83,21 @@ def read_feed(
     if not as_arrived:
         facts.sort(key=lambda fact: fact.time)
     return facts
+
+
+def _as_it_is(time: int, value: bytes) -> Fact:
+    """A line that is no event, with the key and topic that it names itself, as far as it does."""
+    try:
+        record = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        record = None
+    if not isinstance(record, dict):
+        return Fact(time, PAYMENTS.name, None, value)
+    operator, account, type_ = (record.get(name) for name in ("operator", "subject", "type"))
+    named = isinstance(operator, str) and isinstance(account, str)
+    key = f"{operator}/{account}".encode() if named else None
+    topic = TOPIC_OF_TYPE.get(type_, PAYMENTS.name) if isinstance(type_, str) else PAYMENTS.name
+    return Fact(time, topic, key, value)
 
 
 def with_ticks(facts: Iterable[Fact], ticks: Iterable[int]) -> Iterator[Fact]:
