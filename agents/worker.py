@@ -17,6 +17,7 @@ from agents.accounts import add_accounts_agent
 from agents.fold import TaskState as FoldState
 from engine.decide import Engine
 from streams.app import EXIT_BUG, StreamApp, make_app
+from streams.connection import report_broken_connections
 from streams.settings import Settings
 from streams.store import Store
 from streams.task import TaskFactory, TaskState
@@ -48,6 +49,7 @@ def run_worker(settings: Settings, new_task: TaskFactory) -> int:
     set_up_logging(settings.log_level)
     _search_cycles_seldom()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    report_broken_connections()
     return asyncio.run(_serve(settings, new_task))
 
 

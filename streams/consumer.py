@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import aiokafka
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
@@ -84,6 +85,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         deadline = monotonic() + timeout
         reads = self._reads
         while True:
+            _check_alive(fetcher)
             with fetcher._subscriptions.fetch_context():
                 if not tps:
                     await asyncio.sleep(BREATH_SECONDS)
@@ -151,7 +153,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 consumer.seek(TopicPartition(*tp), offset)
         fresh = [TopicPartition(*tp) for tp, offset in offsets.items() if offset is None]
         if fresh:
-            await consumer.seek_to_beginning(*fresh)
+            seeking = asyncio.ensure_future(consumer.seek_to_beginning(*fresh))
+            # Who would find the beginning is the client's fetching: without it the wait has no end.
+            await asyncio.wait([seeking, consumer._fetcher._fetch_task], return_when=asyncio.FIRST_COMPLETED)
+            if not seeking.done():
+                seeking.cancel()
+                _check_alive(consumer._fetcher)
+            await seeking
         consumer.resume(*[TopicPartition(*tp) for tp in offsets])
 
     async def committed(self, tps: Iterable[TP]) -> dict[TP, int | None]:
@@ -170,6 +178,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _rest(self, tps: Sequence[TopicPartition]) -> None:
         self._ensure_consumer().pause(*tps)
+
+
+def _check_alive(fetcher: Any) -> None:
+    """A connection that breaks at the wrong moment ends the client's fetching for good, and it tells nobody.
+
+    Raises KafkaError then: the worker has to leave, because it would wait for ever.
+    """
+    task = fetcher._fetch_task
+    if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+        raise KafkaError(f"the client has stopped fetching: {error.__cause__ or error!r}") from error
 
 
 def _read_lightly(result: Any) -> None:

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata, TopicPartition
 from faust.transport.consumer import TransactionManager
@@ -121,8 +122,13 @@ class Transactions(TransactionManager):
             raise RuntimeError(f"the fold makes no progress on {len(records)} records")
         await producer.begin_transaction()
         try:
-            changelog_end = await self._publish(producer, partition, records, result)
-            await producer.commit_transaction()
+            # The broker aborts what is open for longer: waiting on would be for nothing.
+            async with asyncio.timeout(self._stream_app.settings.transaction_ms_max / 1000):
+                changelog_end = await self._publish(producer, partition, records, result)
+                await producer.commit_transaction()
+        except TimeoutError as error:
+            await _abort(producer)
+            raise KafkaTimeoutError(f"a transaction of task {partition} took too long") from error
         except BaseException:
             await _abort(producer)
             raise
@@ -164,7 +170,8 @@ class Transactions(TransactionManager):
     async def _close_all(self) -> None:
         producers = list(self._producers.values())
         self._producers.clear()
-        await asyncio.gather(*[producer.stop() for producer in producers], return_exceptions=True)
+        stops = [asyncio.wait_for(producer.stop(), ABORT_SECONDS) for producer in producers]
+        await asyncio.gather(*stops, return_exceptions=True)
 
 
 async def _send(
