@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import aiokafka
+from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import TopicPartition
@@ -96,6 +97,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 for result in fetcher._records.values():
                     _read_lightly(result)
                 records = await fetcher.fetched_records(tps, timeout=0, max_records=records_max)
+                self._drop_read_out(fetcher)
             progress = self._progress(known)
             # A transaction marker moves the position without a record: that may free a held-back task.
             if records or progress != self._told or monotonic() >= deadline:
@@ -108,6 +110,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             _, pending = await asyncio.wait([waiter], timeout=max(0.0, patience))
             for unfinished in pending:
                 unfinished.cancel()
+
+    def _drop_read_out(self, fetcher: Any) -> None:
+        """Have partitions asked for again whose fetched records are all handed out.
+
+        The client notices that only when it is asked for one more. A task that wants no more of a topic for the
+        moment never asks, and would wait for ever for a newer answer about it.
+        """
+        for tp, result in list(fetcher._records.items()):
+            if not isinstance(result, FetchResult) or not result._assignment.active:
+                continue
+            state = result._assignment.state_value(tp)
+            if state.has_valid_position and state.highwater is not None and state.position >= state.highwater:
+                del fetcher._records[tp]
+                fetcher._notify(fetcher._wait_consume_future)
 
     def _progress(self, tps: Iterable[TP]) -> dict[TP, Known]:
         subscription = self._ensure_consumer()._fetcher._subscriptions.subscription
