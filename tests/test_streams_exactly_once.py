@@ -134,3 +134,14 @@ def test_workers_that_come_and_go_share_the_tasks_without_loss(world: World) -> 
     assert second.stop() == 0, second.log
     assert third.stop() == 0, third.log
     world.audit(fed)
+
+
+def test_small_batches_never_leave_a_worker_waiting(world: World) -> None:
+    """The limit of a fetch often falls on the last record that the client holds of a topic: then the topic counts as
+    read out, although the client has not noticed it."""
+    fed = some_records(1_200, keys=40)
+    world.feed(fed)
+    worker = world.worker(LOYALTY_BATCH_RECORDS_MAX="5")
+    world.wait_until_done(outputs_of(fed), seconds=40)
+    assert worker.stop() == 0, worker.log
+    world.audit(fed)
