@@ -115,15 +115,8 @@ class TaskState:
             left = self._catch_up(key, row, event.time, left, produce)
             if left < 0:
                 return left
-        turns = self._engine.apply(row, event)
-        for turn in turns:
-            outcomes = self._publish(turn, key, produce)
-            entry = (
-                journal.due_entry(turn, outcomes)
-                if turn.cause.id.startswith("due/") and not turn.cause.source
-                else journal.event_entry(turn, event, outcomes)
-            )
-            produce.append(Produce(JOURNAL.name, key, entry, turn.time // 1000))
+        for turn in self._engine.apply(row, event):
+            self._write(turn, key, None if turn.cause.is_due else event, produce)
         self._keep(key, row)
         return left
 
@@ -140,15 +133,8 @@ class TaskState:
             left = self._catch_up(key, row, link.cause.time, left, produce)
             if left < 0:
                 return left
-        turns = self._engine.apply_link(row, link)
-        for turn in turns:
-            outcomes = self._publish(turn, key, produce)
-            entry = (
-                journal.link_entry(turn, link, outcomes)
-                if turn.cause is link.cause
-                else journal.due_entry(turn, outcomes)
-            )
-            produce.append(Produce(JOURNAL.name, key, entry, turn.time // 1000))
+        for turn in self._engine.apply_link(row, link):
+            self._write(turn, key, None if turn.cause.is_due else link, produce)
         if known:  # an account that no event has named keeps nothing of having been asked
             self._keep(key, row)
         return left
@@ -163,9 +149,7 @@ class TaskState:
         return left
 
     def _act(self, key: bytes, row: Account, produce: list[Produce]) -> None:
-        turn = self._engine.act(row)
-        outcomes = self._publish(turn, key, produce)
-        produce.append(Produce(JOURNAL.name, key, journal.due_entry(turn, outcomes), turn.time // 1000))
+        self._write(self._engine.act(row), key, None, produce)
         self._keep(key, row)
 
     def _advance(self, until: int, left: int, produce: list[Produce]) -> int:
@@ -191,6 +175,17 @@ class TaskState:
     def _keep(self, key: bytes, row: Account) -> None:
         self._hot[key] = self._touched[key] = row
         self._queue.put(key, row.next_due)
+
+    def _write(self, turn: Turn, key: bytes, applied: Event | Link | None, produce: list[Produce]) -> None:
+        """Add outcomes and links of one decision, and its journal entry; `applied` None: a due moment."""
+        outcomes = self._publish(turn, key, produce)
+        if applied is None:
+            entry = journal.due_entry(turn, outcomes)
+        elif isinstance(applied, Event):
+            entry = journal.event_entry(turn, applied, outcomes)
+        else:
+            entry = journal.link_entry(turn, applied, outcomes)
+        produce.append(Produce(JOURNAL.name, key, entry, turn.time // 1000))
 
     def _publish(self, turn: Turn, key: bytes, produce: list[Produce]) -> list[bytes]:
         """Add outcomes and links of one decision; returns the outcomes as bytes, for the journal."""

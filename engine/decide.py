@@ -12,7 +12,7 @@ from typing import Final
 from engine import accrual, billing, due, lifecycle, referral, requests, rewards, transfer
 from engine.calendar import DAY
 from engine.codes import ReferralCodes
-from engine.rulebook import Rulebook, Rulebooks
+from engine.rulebook import Rulebooks
 from engine.turn import Turn
 from schemas.account import Account
 from schemas.dead_letter import IDENTITY_CONFLICT, MALFORMED_FIELD, TOO_OLD, Unreadable
@@ -171,11 +171,3 @@ def _spend(turn: Turn, event: Event, rules: Accrual) -> None:
             accrual.confirm(turn, rules, data["purchase"])
         case "purchase.returned":
             accrual.give_back(turn, rules, data["purchase"])
-
-
-def blank(row: Account) -> bool:
-    """Whether a row holds nothing that must be kept: it was only asked, by a link to an unknown account."""
-    return not (row.opened or row.closed or row.seen)
-
-
-__all__ = ["Engine", "Rulebook", "blank"]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 READ_MAX: Final = 5_000
+WAIT_MS: Final = 50
+"""How long a read may wait: a transaction marker at the end moves the position but brings no record."""
 FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 
 
@@ -62,7 +64,7 @@ class LogReader:
         consumer.assign([tp])
         consumer.seek(tp, start)
         while await consumer.position(tp) < end:
-            brought = await consumer.getmany(tp, timeout_ms=500, max_records=READ_MAX)
+            brought = await consumer.getmany(tp, timeout_ms=WAIT_MS, max_records=READ_MAX)
             records = [record for record in brought.get(tp, ()) if record.offset < end]
             if records:
                 yield records

@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from loyalty.feed import partition_of
+from loyalty.log_reader import LogReader
 from schemas.account import Account
 from schemas.account_codec import decode
 from schemas.topics import CLOCK, JOURNAL
 from streams.settings import Settings
 
 if TYPE_CHECKING:
-    from aiokafka import AIOKafkaConsumer, ConsumerRecord
+    from aiokafka import ConsumerRecord
 
-READ_MAX: Final = 20_000
-WAIT_MS: Final = 50
-"""How long a read may wait: a transaction marker at the end moves the position but brings no record."""
 TAIL: Final = 16
 """Records from the end within which the last tick is found, transaction markers and all."""
 
@@ -32,24 +30,14 @@ class Lookup:
 
     def __init__(self, settings: Settings) -> None:
         self._settings: Final = settings
-        self._consumer: AIOKafkaConsumer | None = None
+        self._log: Final = LogReader(settings)
 
     async def __aenter__(self) -> Lookup:
-        from aiokafka import AIOKafkaConsumer
-
-        self._consumer = AIOKafkaConsumer(
-            **self._settings.kafka(),
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=4 * 1024 * 1024,
-            fetch_max_wait_ms=100,
-        )
-        await self._consumer.start()
+        await self._log.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._consumer is not None
-        await self._consumer.stop()
+        await self._log.__aexit__()
 
     async def account(self, operator: str, account: str) -> Account | None:
         """The account's row, None if no worker has one."""
@@ -89,16 +77,8 @@ class Lookup:
     async def _read(
         self, topic: str, partition: int, *, tail: int | None = None
     ) -> AsyncIterator[ConsumerRecord[bytes | None, bytes]]:
-        from aiokafka import TopicPartition
-
-        consumer = self._consumer
-        assert consumer is not None
-        tp = TopicPartition(topic, partition)
-        consumer.assign([tp])
-        end = (await consumer.end_offsets([tp]))[tp]
-        first = (await consumer.beginning_offsets([tp]))[tp]
-        consumer.seek(tp, first if tail is None else max(first, end - tail))
-        while await consumer.position(tp) < end:
-            brought = await consumer.getmany(tp, timeout_ms=WAIT_MS, max_records=READ_MAX)
-            for record in brought.get(tp, ()):
+        first, end = await self._log.bounds(topic, partition)
+        start = first if tail is None else max(first, end - tail)
+        async for records in self._log.read(topic, partition, start, end):
+            for record in records:
                 yield record

@@ -24,6 +24,11 @@ class Cause:
         self.id: Final = id
         self.time: Final = time
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is a due moment: every event has a source."""
+        return not self.source
+
     def packed(self) -> list[Any]:
         """As a JSON array."""
         return [self.operator, self.subject, self.source, self.id, self.time]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -12,10 +11,6 @@ from loyalty import deployment
 from loyalty.cluster import bootstrap_option, need_topics, settings_of, talk
 from loyalty.errors import LoyaltyError
 from streams.settings import SettingsError, variables
-
-if TYPE_CHECKING:
-    from streams.store import Store
-    from streams.task import TaskState
 
 
 class _WithSettings(click.Command):
@@ -64,17 +59,10 @@ def command(bootstrap: str | None, development_key: bool, programmes_dir: Path |
     programmes = deployment.load(programmes_dir)
     talk(settings, need_topics)
 
-    from agents import fold
-    from agents.worker import run_worker
+    from agents.worker import loyalty_task, run_worker
     from engine.decide import Engine
 
-    engine = Engine(programmes, key)
-
-    def new_task(partition: int, store: Store) -> TaskState:
-        # The fold has classes of its own where the stream has protocols of the same shape.
-        return cast("TaskState", fold.TaskState(store, engine))
-
     try:
-        return run_worker(settings, new_task)
+        return run_worker(settings, loyalty_task(Engine(programmes, key)))
     except SettingsError as error:
         raise LoyaltyError(str(error)) from error
