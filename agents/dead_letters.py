@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import orjson
 
-from agents.records import Produce, Record
+from agents.records import Produce
 from schemas.dead_letter import Unreadable
+from schemas.record import Record
 from schemas.topics import DEAD_LETTERS
 
 VALUE_BYTES_MAX: Final = 100_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol, cast
 
 from schemas.account import NEVER
 from schemas.account_codec import next_due
@@ -28,7 +28,6 @@ class Rows(Protocol):
         """All rows."""
 
 
-@runtime_checkable
 class DueIndex(Protocol):
     """What a store with a due index can tell."""
 
@@ -51,7 +50,7 @@ class DueQueue(Protocol):
 
 def due_queue(store: Rows) -> DueQueue:
     """The queue over a store's rows."""
-    return IndexedQueue(store) if isinstance(store, DueIndex) else HeapQueue(store)
+    return IndexedQueue(cast(DueIndex, store)) if hasattr(store, "due") else HeapQueue(store)
 
 
 class HeapQueue:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from agents import journal
 from agents.dead_letters import letter
 from agents.due_queue import due_queue
-from agents.records import FoldResult, Produce, Record
+from agents.records import FoldResult, Produce
 from engine.decide import Engine
 from engine.turn import Turn
 from schemas.account import Account
@@ -20,6 +20,7 @@ from schemas.account_codec import decode, encode
 from schemas.dead_letter import NOT_JSON, UNKNOWN_OPERATOR, WRONG_KEY, Unreadable
 from schemas.event import Event
 from schemas.link import Link
+from schemas.record import Record
 from schemas.topics import CLOCK, JOURNAL, LINKS, TOPIC_OF_TYPE
 from schemas.wire import read_event
 
@@ -80,7 +81,7 @@ class TaskState:
                     if left < 0:
                         break
                 else:
-                    left = self._take_event(self._read(record), left, produce)
+                    left = self._take_event(record.key, self._read(record), left, produce)
                     if left < 0:
                         break
             except Unreadable as error:
@@ -105,9 +106,9 @@ class TaskState:
             operators=self._engine.books.operators,
         )
 
-    def _take_event(self, event: Event, left: int, produce: list[Produce]) -> int:
+    def _take_event(self, key: bytes | None, event: Event, left: int, produce: list[Produce]) -> int:
         """Apply an event, if what is due before it may still act; returns how many may, or `UNFINISHED`."""
-        key = f"{event.operator}/{event.account}".encode()
+        assert key is not None, "reading has compared the key with the event"
         row = self._row(key) or Account(event.operator, event.account)
         if self._engine.refuse(row, event):
             return left
@@ -191,10 +192,11 @@ class TaskState:
         """Add outcomes and links of one decision; returns the outcomes as bytes, for the journal."""
         timestamp = turn.time // 1000
         encoded: list[bytes] = []
+        topics = TOPIC_OF_TYPE
         for outcome in turn.outcomes:
             value = outcome.encoded()
             encoded.append(value)
-            produce.append(Produce(TOPIC_OF_TYPE[outcome.type], key, value, timestamp))
+            produce.append(Produce(topics[outcome.type], key, value, timestamp))
         for link in turn.links:
             target = f"{link.operator}/{link.account}".encode()
             produce.append(Produce(LINKS.name, target, link.encoded(), link.cause.time // 1000))

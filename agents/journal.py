@@ -8,7 +8,7 @@ record: what was left out cannot be hashed again, and replay needs it to remembe
 
 from __future__ import annotations
 
-import orjson
+from orjson import dumps
 
 from engine.turn import Turn
 from schemas.event import Event
@@ -17,12 +17,12 @@ from schemas.link import Link
 
 def due_entry(turn: Turn, outcomes: list[bytes]) -> bytes:
     """The entry of a due moment."""
-    return _entry("due", turn, b'"' + turn.book.zone.text(turn.time).encode() + b'"', outcomes)
+    return _entry("due", turn, f'"{turn.text}"'.encode(), outcomes)
 
 
 def event_entry(turn: Turn, event: Event, outcomes: list[bytes]) -> bytes:
     """The entry of an event."""
-    return _entry("event", turn, event.kept, outcomes, b',"content":"%016x"' % event.content)
+    return _entry("event", turn, event.kept, outcomes, f',"content":"{event.content:016x}"')
 
 
 def link_entry(turn: Turn, link: Link, outcomes: list[bytes]) -> bytes:
@@ -30,26 +30,16 @@ def link_entry(turn: Turn, link: Link, outcomes: list[bytes]) -> bytes:
     return _entry("link", turn, link.encoded(), outcomes)
 
 
-def _entry(kind: str, turn: Turn, applied: bytes, outcomes: list[bytes], beside: bytes = b"") -> bytes:
-    head = orjson.dumps(
-        {
-            "kind": kind,
-            "operator": turn.row.operator,
-            "account": turn.row.id,
-            "time": turn.book.zone.text(turn.time),
-            "revision": turn.book.revision,
-        }
+def _entry(kind: str, turn: Turn, applied: bytes, outcomes: list[bytes], beside: str = "") -> bytes:
+    head = f'{{"kind":"{kind}","operator":"{turn.row.operator}","account":'
+    middle = f',"time":"{turn.text}","revision":"{turn.book.revision}"{beside},"{kind}":'
+    parts = (
+        head.encode(),
+        dumps(turn.row.id),
+        middle.encode(),
+        applied,
+        b',"outcomes":[',
+        b",".join(outcomes),
+        b"]}",
     )
-    return b"".join(
-        (
-            head[:-1],
-            beside,
-            b',"',
-            kind.encode(),
-            b'":',
-            applied,
-            b',"outcomes":[',
-            b",".join(outcomes),
-            b"]}",
-        )
-    )
+    return b"".join(parts)

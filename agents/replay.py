@@ -107,7 +107,7 @@ class Replay:
 
     def _split(self, key: bytes, offset: int, turns: Sequence[Turn], own: int) -> Turn:
         for turn in turns[:own]:
-            self._add(key, offset, f"what was due at {turn.book.zone.text(turn.time)} has no entry before it")
+            self._add(key, offset, f"what was due at {turn.text} has no entry before it")
         if key in self._following:
             self._add(key, offset, "due moments that the entry before brought have no entry")
             del self._following[key]

@@ -60,9 +60,13 @@ def next_index(row: Account, day: int) -> int:
 
 def is_covered(row: Account, index: int) -> bool:
     """Whether a payment counts for this billing date."""
-    return any(  # the latest is the likeliest
-        first <= index < first + months for _, first, months, _ in reversed(row.payments)
-    )
+    place = len(row.payments) - 1  # the latest is the likeliest
+    while place >= 0:
+        payment = row.payments[place]
+        if payment[Payment.FIRST] <= index < payment[Payment.FIRST] + payment[Payment.MONTHS]:
+            return True
+        place -= 1
+    return False
 
 
 def pay(turn: Turn, key: int, months: int) -> Payment:

@@ -7,7 +7,6 @@ An instant is a count of microseconds since the Unix epoch; a day is a proleptic
 from __future__ import annotations
 
 import datetime
-from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -16,22 +15,28 @@ DAY: Final = 86_400 * SECOND
 _EPOCH_DAY: Final = datetime.date(1970, 1, 1).toordinal()
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _CACHED_DAYS: Final = 100_000
-# One event asks for the same instant several times, and accounts share their midnights.
-_CACHED_TEXTS: Final = 10_000
+_CHANGES: Final = 2 * DAY
+"""Stands for the offset of a day on which the zone changes it: no offset is that far."""
+
+# Accounts share their days and months: each is computed once. There are as many as the contract's years have.
+_months: Final[dict[int, int]] = {}
+_first_days: Final[dict[int, int]] = {}
+_days_in: Final[dict[int, int]] = {}
+_texts: Final[dict[int, str]] = {}
+_second_texts: Final[dict[int, str]] = {}
 
 
 class Zone:
     """Local time in one IANA zone. Caches what it computes; the answers depend on nothing else."""
 
-    __slots__ = ("_midnights", "_offsets", "_shown_offsets", "_texts", "_zone", "name")
+    __slots__ = ("_midnights", "_offsets", "_shown_offsets", "_zone", "name")
 
     def __init__(self, name: str) -> None:
         self.name: Final = name
         self._zone: Final = ZoneInfo(name)
-        self._offsets: Final[dict[int, int | None]] = {}
+        self._offsets: Final[dict[int, int]] = {}
         self._midnights: Final[dict[int, int]] = {}
         self._shown_offsets: Final[dict[int, str]] = {}
-        self._texts: Final[dict[int, str]] = {}
 
     def day(self, time: int) -> int:
         """The local day of the instant `time`."""
@@ -51,38 +56,26 @@ class Zone:
 
     def text(self, time: int) -> str:
         """The instant in RFC 3339 with this zone's offset."""
-        found = self._texts.get(time)
-        if found is None:
-            if len(self._texts) > _CACHED_TEXTS:
-                self._texts.clear()
-            found = self._texts[time] = self._text(time)
-        return found
-
-    def _text(self, time: int) -> str:
         offset = self._offset(time)
+        day, rest = divmod(time + offset, DAY)
+        second, fraction = divmod(rest, SECOND)
         shown = self._shown_offsets.get(offset)
         if shown is None:
             shown = self._shown_offsets[offset] = _offset_text(offset)
-        day, rest = divmod(time + offset, DAY)
-        seconds, fraction = divmod(rest, SECOND)
-        minutes, second = divmod(seconds, 60)
-        hour, minute = divmod(minutes, 60)
-        parts = f".{fraction:06}" if fraction else ""
-        return f"{iso(day + _EPOCH_DAY)}T{hour:02}:{minute:02}:{second:02}{parts}{shown}"
+        if fraction:
+            return f"{iso(day + _EPOCH_DAY)}{_second_text(second)}.{fraction:06}{shown}"
+        return iso(day + _EPOCH_DAY) + _second_text(second) + shown
 
     def _offset(self, time: int) -> int:
         utc_day = time // DAY
-        try:
-            offset = self._offsets[utc_day]
-        except KeyError:
+        offset = self._offsets.get(utc_day)
+        if offset is None:
             if len(self._offsets) > _CACHED_DAYS:
                 self._offsets.clear()
             first = self._offset_at(utc_day * DAY)
             last = self._offset_at(utc_day * DAY + DAY - 1)
-            offset = self._offsets[utc_day] = first if first == last else None
-        if offset is None:  # the zone changes its offset on this day
-            return self._offset_at(time)
-        return offset
+            offset = self._offsets[utc_day] = first if first == last else _CHANGES
+        return self._offset_at(time) if offset == _CHANGES else offset
 
     def _offset_at(self, time: int) -> int:
         utc = _EPOCH + datetime.timedelta(microseconds=time)
@@ -91,46 +84,63 @@ class Zone:
         return delta // datetime.timedelta(microseconds=1)
 
 
-@lru_cache(_CACHED_DAYS)
 def month_of(day: int) -> int:
     """The month of a day."""
-    date = datetime.date.fromordinal(day)
-    return date.year * 12 + date.month - 1
+    month = _months.get(day)
+    if month is None:
+        date = datetime.date.fromordinal(day)
+        month = _months[day] = date.year * 12 + date.month - 1
+    return month
 
 
-@lru_cache(_CACHED_DAYS)
 def first_day(month: int) -> int:
     """The first day of a month."""
-    return datetime.date(month // 12, month % 12 + 1, 1).toordinal()
+    day = _first_days.get(month)
+    if day is None:
+        day = _first_days[month] = datetime.date(month // 12, month % 12 + 1, 1).toordinal()
+    return day
 
 
 def days_in(month: int) -> int:
     """How many days a month has."""
-    return first_day(month + 1) - first_day(month)
+    days = _days_in.get(month)
+    if days is None:
+        days = _days_in[month] = first_day(month + 1) - first_day(month)
+    return days
 
 
-@lru_cache(_CACHED_DAYS)
 def day_in(month: int, number: int) -> int:
     """Day `number` (1-31) of a month, clamped to the month's end."""
     return first_day(month) + min(number, days_in(month)) - 1
 
 
-@lru_cache(_CACHED_DAYS)
 def add_months(day: int, months: int, *, past_missing_day: bool = False) -> int:
     """The same day `months` later, clamped to the month's end (SPEC section 1, month arithmetic).
 
     With `past_missing_day` a day that the month lacks becomes the day after its end.
     """
-    date = datetime.date.fromordinal(day)
-    month = date.year * 12 + date.month - 1 + months
-    missing = date.day > days_in(month)
-    return day_in(month, date.day) + (1 if past_missing_day and missing else 0)
+    month = month_of(day)
+    number = day - first_day(month) + 1
+    missing = number > days_in(month + months)
+    return day_in(month + months, number) + (1 if past_missing_day and missing else 0)
 
 
-@lru_cache(_CACHED_DAYS)
 def iso(day: int) -> str:
     """A day as `YYYY-MM-DD`."""
-    return datetime.date.fromordinal(day).isoformat()
+    text = _texts.get(day)
+    if text is None:
+        text = _texts[day] = datetime.date.fromordinal(day).isoformat()
+    return text
+
+
+def _second_text(second: int) -> str:
+    """A second of the day as `THH:MM:SS`."""
+    text = _second_texts.get(second)
+    if text is None:
+        minutes, seconds = divmod(second, 60)
+        hour, minute = divmod(minutes, 60)
+        text = _second_texts[second] = f"T{hour:02}:{minute:02}:{seconds:02}"
+    return text
 
 
 def _offset_text(offset: int) -> str:

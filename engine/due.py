@@ -35,15 +35,13 @@ def next_moment(book: Rulebook, row: Account) -> int:
     """The row's next due moment: the earliest of what its parts wait for, or a new revision taking effect."""
     if row.closed:
         return NEVER
-    moment = min(
-        discounts.next_due(book, row),
-        lots.next_due(book, row),
-        tariffs.next_due(book, row),
-        billing.next_due(book, row),
-        lifecycle.next_tenure(book, row),
-        accrual.next_due(book, row),
-        rewards.next_due(book, row),
-    )
+    moment = discounts.next_due(book, row)
+    moment = min(moment, lots.next_due(book, row))
+    moment = min(moment, tariffs.next_due(book, row))
+    moment = min(moment, billing.next_due(book, row))
+    moment = min(moment, lifecycle.next_tenure(book, row))
+    moment = min(moment, accrual.next_due(book, row))
+    moment = min(moment, rewards.next_due(book, row))
     if book.until_time is not None and row.clock < book.until_time:
         return min(moment, book.until_time)
     return moment

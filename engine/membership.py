@@ -8,14 +8,14 @@ from schemas.account import Account
 
 def in_segment(book: Rulebook, row: Account) -> bool:
     """Whether the account is of the segment that the programme is for."""
-    return book.membership.segment is None or row.segment == book.membership.segment
+    return book.segment is None or row.segment == book.segment
 
 
 def participates(book: Rulebook, row: Account) -> bool:
     """Whether the account is enrolled and has not opted out; its segment is another question."""
-    if book.membership.opt_out and not row.participant:
+    if book.opt_out and not row.participant:
         return False
-    if book.membership.starts_with == "account.opened":
+    if book.starts_when_opened:
         return row.opened
     if row.enrolled_day == 0:
         return False
@@ -31,4 +31,4 @@ def was_member(book: Rulebook, row: Account, time: int) -> bool:
     """Whether the account is a member, and was by `time`: what another account sent then may come long after."""
     if not (row.was_open(time) and in_segment(book, row) and participates(book, row)):
         return False
-    return book.membership.starts_with == "account.opened" or row.enrolled_day <= book.zone.day(time)
+    return book.starts_when_opened or row.enrolled_day <= book.zone.day(time)

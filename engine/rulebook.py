@@ -29,6 +29,9 @@ class Rulebook:
         """Instant at which the next revision takes over."""
         self.service: Final = programme.service
         self.membership: Final = programme.membership
+        self.segment: Final[str | None] = programme.membership.segment
+        self.opt_out: Final = programme.membership.opt_out
+        self.starts_when_opened: Final = programme.membership.starts_with == "account.opened"
         self.activated_before: Final = (
             programme.membership.activated_before.toordinal()
             if programme.membership.activated_before
@@ -105,10 +108,10 @@ class Rulebooks:
         :raises KeyError: no such operator.
         """
         books = self._by_operator[operator]
-        for book in reversed(books):
-            if book.from_time <= time:
-                return book
-        return books[0]
+        place = len(books) - 1
+        while place > 0 and books[place].from_time > time:
+            place -= 1
+        return books[place]
 
 
 def _payment_service(programme: Programme) -> str:

@@ -13,16 +13,18 @@ from schemas.outcome import Cause, Outcome, outcome_id
 class Turn:
     """One cause acting on one account row.
 
-    `time` is the cause's instant and `day` its local day; `outcomes` and `links` collect what follows.
+    `time` is the cause's instant, `text` the same in RFC 3339, `day` its local day;
+    `outcomes` and `links` collect what follows.
     """
 
-    __slots__ = ("book", "cause", "day", "links", "outcomes", "row", "time")
+    __slots__ = ("book", "cause", "day", "links", "outcomes", "row", "text", "time")
 
     def __init__(self, book: Rulebook, row: Account, cause: Cause) -> None:
         self.book: Final = book
         self.row: Final = row
         self.cause: Final = cause
         self.time: Final = cause.time
+        self.text: Final = book.zone.text(cause.time)
         self.day: Final = book.zone.day(cause.time)
         self.outcomes: Final[list[Outcome]] = []
         self.links: Final[list[Link]] = []
@@ -45,7 +47,7 @@ class Turn:
             self.row.id,
             type,
             id or self.new_id(type, rule, position),
-            self.book.zone.text(self.time),
+            self.text,
             self.time,
             self.cause.id,
             self.book.revision,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from schemas.event import Tariff
 from schemas.outcome import Cause
 
-NEVER: Final = 2**62
+NEVER: Final = 2**61
 """A due moment that does not come."""
 
 BLOCK_BITS: Final = {"debt": 1, "voluntary": 2, "other": 4}

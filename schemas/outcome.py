@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
-import orjson
+from orjson import dumps
 
 
 class Cause:
@@ -72,20 +72,19 @@ class Outcome:
 
     def encoded(self) -> bytes:
         """The CloudEvents 1.0 structured-mode JSON of this outcome; the same outcome gives the same bytes."""
-        return orjson.dumps(
-            {
-                "specversion": "1.0",
-                "id": self.id,
-                "source": "/loyalty/" + self.operator,
-                "type": self.type,
-                "subject": self.subject,
-                "operator": self.operator,
-                "time": self.time,
-                "causationid": self.causation,
-                "revision": self.revision,
-                "datacontenttype": "application/json",
-                "data": self.data,
-            }
+        head = f'{{"specversion":"1.0","id":"{self.id}","source":"/loyalty/{self.operator}","type":"{self.type}","subject":'
+        middle = f',"operator":"{self.operator}","time":"{self.time}","causationid":'
+        tail = f',"revision":"{self.revision}","datacontenttype":"application/json","data":'
+        return b"".join(
+            (
+                head.encode(),
+                dumps(self.subject),
+                middle.encode(),
+                dumps(self.causation),
+                tail.encode(),
+                dumps(self.data),
+                b"}",
+            )
         )
 
 

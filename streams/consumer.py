@@ -22,9 +22,10 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
+from schemas.record import Record
 from schemas.topics import LINKS
 from streams.merge import TaskBuffers
-from streams.task import Batch, ReadRecord, Record
+from streams.task import Batch
 
 if TYPE_CHECKING:
     from streams.app import StreamApp
@@ -213,8 +214,8 @@ def _read_lightly(result: Any) -> None:
         parser._consumer_record = _record
 
 
-def _record(tp: TopicPartition, record: Any) -> ReadRecord:
-    return ReadRecord(tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value)
+def _record(tp: TopicPartition, record: Any) -> Record:
+    return Record(tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value)
 
 
 class Consumer(driver.Consumer):

@@ -20,7 +20,7 @@ from math import inf
 from operator import attrgetter
 from typing import Final
 
-from streams.task import Record
+from schemas.record import Record
 
 _TIMESTAMP: Final = attrgetter("timestamp")
 

@@ -8,37 +8,10 @@ what it answers; it knows nothing of events, programmes or accounts. These are p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from schemas.record import Record
 from streams.store import Store
-
-
-class Record(Protocol):
-    """One record as it was read: `timestamp` is in milliseconds since the epoch."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-
-
-class ReadRecord(NamedTuple):
-    """A record as this stream reads it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
 
 
 class Produce(Protocol):

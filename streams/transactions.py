@@ -21,8 +21,9 @@ from faust.transport.consumer import TransactionManager
 from faust.types import TP
 from mode import get_logger
 
+from schemas.record import Record
 from schemas.topics import LINKS
-from streams.task import Batch, FoldResult, Record
+from streams.task import Batch, FoldResult
 
 if TYPE_CHECKING:
     from streams.app import StreamApp

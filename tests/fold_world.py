@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from agents.fold import TaskState
-from agents.records import Record
 from engine.decide import Engine
+from schemas.record import Record
 from schemas.topics import CLOCK, DEAD_LETTERS, JOURNAL, LINKS, TOPIC_OF_TYPE
 
 Outcomes = dict[str, list[dict[str, Any]]]

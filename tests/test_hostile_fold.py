@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from agents.dead_letters import KEY_BYTES_MAX
 from agents.fold import TaskState
-from agents.records import Record
 from schemas.contract_examples import record_of
+from schemas.record import Record
 from schemas.topics import CLOCK, DEAD_LETTERS, JOURNAL, LINKS, PAYMENTS, TASK, TOPIC_OF_TYPE
 from tests.case_runner import new_engine
 from tests.fold_world import MemoryRows

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.records import Record
 from schemas.account_codec import decode
+from schemas.record import Record
 from tests.auditor import Auditor
 from tests.case_runner import new_engine
 from tests.fold_world import FoldWorld

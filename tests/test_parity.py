@@ -15,11 +15,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from agents.fold import TaskState
-from agents.records import Record
 from agents.replay import Replay
 from loyalty.cli import run
 from schemas.contract import DATA_OF_TYPE, identifies
 from schemas.contract_examples import record_of
+from schemas.record import Record
 from schemas.topics import JOURNAL, TOPIC_OF_TYPE
 from streams.table import changelog_topic
 from tests.case_runner import new_engine

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.fold import TaskState
-from agents.records import Record
 from engine.decide import Engine
 from schemas.account_codec import decode, encode
+from schemas.record import Record
 from tests.case_runner import new_engine
 from tests.fold_world import FoldWorld, MemoryRows
 from tests.histories import History

@@ -19,8 +19,8 @@ from typing import Any, Final
 import pytest
 
 from agents.fold import TaskState
-from agents.records import Record
 from schemas.contract import DATA_OF_TYPE
+from schemas.record import Record
 from schemas.topics import CLOCK, DISCOUNTS, JOURNAL, LINKS, MEMBERS, POINTS, TASK, TOPIC_OF_TYPE
 from streams.store import MemoryStore
 from streams.table import changelog_topic

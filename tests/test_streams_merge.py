@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.records import Record
+from schemas.record import Record
 from streams.merge import TaskBuffers
 
 CLOCK, PAYMENTS, REQUESTS = "clock", "payments", "requests"

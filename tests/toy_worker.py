@@ -18,10 +18,10 @@ from typing import Final
 import orjson
 
 from agents.worker import run_worker
+from schemas.record import Record
 from schemas.topics import CLOCK, LINKS, POINTS
 from streams.settings import read_settings
 from streams.store import Store
-from streams.task import Record
 
 
 class Produced:

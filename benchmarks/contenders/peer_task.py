@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from agents.fold import Store, TaskState
-from agents.records import Produce, Record
+from agents.records import Produce
 from benchmarks.cluster import task_token
 from benchmarks.events import PARTITIONS
 from benchmarks.outcomes import new_engine
 from engine.decide import Engine
 from loyalty.feed import partition_of
+from schemas.record import Record
 from schemas.topics import DEAD_LETTERS, DISCOUNTS, JOURNAL, LINKS, MEMBERS, POINTS, TOPIC_OF_TYPE
 
 _OUT: Final = {

@@ -1,0 +1,92 @@
+"""`python -m compiled.build`: compiles the hot modules with mypyc and a C compiler.
+
+Exit status: 0 when there is a build of these sources; 1 when the compiler refused them; 3 when this machine lacks
+what it takes, which is said in one line. The program runs without a build, only slower.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from compiled import BUILDS, FINISHED, ROOT, build_directory
+from compiled.modules import PACKAGES, hot_modules
+
+LACKING: Final = 3
+GROUP: Final = "loyalty_hot"
+"""Names the library that holds the code of all compiled modules."""
+_COMPILE: Final = """
+import sys
+from mypyc.build import mypycify
+from setuptools import Distribution
+
+group, target, work, *modules = sys.argv[1:]
+extensions = mypycify(modules, group_name=group, opt_level="3", debug_level="0", multi_file=True, target_dir=work)
+distribution = Distribution({"ext_modules": extensions})
+command = distribution.get_command_obj("build_ext")
+command.build_lib, command.build_temp, command.parallel = target, work, 2
+command.ensure_finalized()
+command.run()
+"""
+
+
+def lacking() -> str | None:
+    """What this machine lacks for a build, None if nothing."""
+    compiler = (os.environ.get("CC") or str(sysconfig.get_config_var("CC") or "cc")).split()[0]
+    if shutil.which(compiler) is None:
+        return f"a C compiler ({compiler})"
+    if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
+        return "the headers of Python (on Debian and Ubuntu: python3-dev)"
+    return None
+
+
+def main() -> int:
+    """Compile what is not compiled yet; older builds go."""
+    directory = build_directory()
+    if (directory / FINISHED).exists():
+        return 0
+    missing = lacking()
+    if missing is not None:
+        print(f"not compiled: this machine lacks {missing}; everything runs as Python, at half the speed")
+        return LACKING
+    print("Compiling the hot modules (only when they change; a minute or so) ...", flush=True)
+    BUILDS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILDS) as work:
+        done = _compile(Path(work))
+        if done.returncode:
+            print(f"{done.stdout}{done.stderr}", file=sys.stderr)
+            print("not compiled: the compiler's words stand above", file=sys.stderr)
+            return 1
+        for old in BUILDS.iterdir():
+            if old.name != Path(work).name:
+                shutil.rmtree(old, ignore_errors=True)
+        (Path(work) / "build" / FINISHED).touch()
+        (Path(work) / "build").rename(directory)
+    return 0
+
+
+def _compile(work: Path) -> subprocess.CompletedProcess[str]:
+    """Compile copies of the sources: mypyc leaves its traces where it works."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, work / package, ignore=shutil.ignore_patterns("__pycache__"))
+        (work / package / "__init__.py").write_text("", "utf-8")
+    shutil.copy(ROOT / "pyproject.toml", work / "pyproject.toml")
+    (work / "build").mkdir()
+    return subprocess.run(
+        [sys.executable, "-c", _COMPILE, GROUP, "build", "c", *hot_modules(ROOT)],
+        cwd=work,
+        env={**os.environ, "LOYALTY_COMPILED": "0", "MYPYPATH": str(work)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
