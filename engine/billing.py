@@ -260,6 +260,8 @@ def put_level(turn: Turn, level: int, reason: str) -> None:
     row, levels = turn.row, turn.book.levels
     if levels is None or (level == row.level and not row.steps):
         return
+    if row.steps and LevelStep.unpacked(row.steps[-1]).kind == SET:
+        del row.steps[-1]  # without a date between them only the last counts: many must not push dates out
     row.steps.append(LevelStep(SET, turn.day, level=level).packed())
     if level == 0 and levels.months_counted_from == "reset":
         row.level_months_base = row.billing_next
