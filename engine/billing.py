@@ -17,7 +17,7 @@ from engine.membership import in_segment, participates
 from engine.money import exact_product
 from engine.rulebook import Rulebook
 from engine.turn import Turn
-from schemas.account import BILLING, NEVER, SET, Account, LevelStep, Payment
+from schemas.account import BILLING, NEVER, SET, Account, Discount, LevelStep, Payment
 from schemas.programme_parts import Levels
 
 NOT_YET: Final = -1
@@ -70,7 +70,7 @@ def is_covered(row: Account, index: int) -> bool:
 
 
 def pay(turn: Turn, key: int, months: int) -> Payment:
-    """Record a payment, and put right what it would have changed had it come in time."""
+    """Record a payment; what it would have changed had it come in time is for `put_right`."""
     row, levels = turn.row, turn.book.levels
     first = NOT_YET if row.billing_day == 0 else next_index(row, turn.day)
     if first != NOT_YET and levels is not None and levels.same_period == "next":
@@ -83,8 +83,6 @@ def pay(turn: Turn, key: int, months: int) -> Payment:
         oldest = row.billing_next - levels.history_months
         if oldest > 0 and row.payments[0][Payment.FIRST] + row.payments[0][Payment.MONTHS] <= oldest:
             row.payments = [p for p in row.payments if p[Payment.FIRST] + p[Payment.MONTHS] > oldest]
-        if first < row.billing_next:
-            _put_right_late(turn, levels, payment)
     return payment
 
 
@@ -226,8 +224,11 @@ def _replay(row: Account, levels: Levels, steps: list[LevelStep]) -> int:
     return level
 
 
-def _put_right_late(turn: Turn, levels: Levels, payment: Payment) -> None:
-    row = turn.row
+def put_right(turn: Turn, payment: Payment, brought: list[Discount]) -> None:
+    """Put right the dates judged without a payment that arrives late, and that brought these discounts."""
+    row, levels = turn.row, turn.book.levels
+    if levels is None:
+        return
     today = turn.book.zone.day(max(row.clock, turn.time))
     first = -1
     steps = _history(row)
@@ -247,6 +248,8 @@ def _put_right_late(turn: Turn, levels: Levels, payment: Payment) -> None:
     for step in steps:
         before, level = level, _after(step, level, levels)
         if step.kind == BILLING and step.index >= first:
+            if any(d.group == levels.paused_by_group and d.covers(step.day) for d in brought):
+                step.accrues = False  # as it would have been, had the payment come in time
             points = _points(step, before, level, levels)
             if points > step.credited:
                 missing += points - step.credited
@@ -261,6 +264,8 @@ def put_level(turn: Turn, level: int, reason: str) -> None:
     row, levels = turn.row, turn.book.levels
     if levels is None or (level == row.level and not row.steps):
         return
+    if row.steps and LevelStep.unpacked(row.steps[-1]).kind == SET:
+        del row.steps[-1]  # without a date between them only the last counts: many must not push dates out
     row.steps.append(LevelStep(SET, turn.day, level=level).packed())
     if level == 0 and levels.months_counted_from == "reset":
         row.level_months_base = row.billing_next

@@ -78,8 +78,12 @@ def pay(turn: Turn, event: Event) -> None:
         if not _was_refunded(row, key):
             payment = billing.pay(turn, key, data["months"])
             referral.notice_conversion(turn)
+            late = billing.NOT_YET < payment.first < row.billing_next
+            held = list(row.discounts) if late else []
             if row.activated_day:
                 promotions.on_payment(turn, payment)
+            if late:
+                billing.put_right(turn, payment, [d for d in row.discounts if d not in held])
     if book.accrual is not None:
         accrual.earn(turn, book.accrual, "payment", data["service"], data["amount"])
 

@@ -29,6 +29,11 @@ def is_member(book: Rulebook, row: Account) -> bool:
 
 def was_member(book: Rulebook, row: Account, time: int) -> bool:
     """Whether the account is a member, and was by `time`: what another account sent then may come long after."""
-    if not (row.was_open(time) and in_segment(book, row) and participates(book, row)):
+    return in_segment(book, row) and took_part(book, row, time)
+
+
+def took_part(book: Rulebook, row: Account, time: int) -> bool:
+    """Whether the account is open and participates, and did by `time`; its segment is another question."""
+    if not (row.was_open(time) and participates(book, row)):
         return False
     return book.starts_when_opened or row.enrolled_day <= book.zone.day(time)

@@ -14,7 +14,7 @@ from engine import referral_rewards
 from engine.accrual import is_over
 from engine.calendar import add_months
 from engine.codes import ReferralCodes
-from engine.membership import is_member, was_member
+from engine.membership import is_member, took_part, was_member
 from engine.turn import Turn
 from schemas.account import Account, Claim
 from schemas.event import Event
@@ -148,7 +148,8 @@ def settle(turn: Turn, link: Link) -> None:
     if row.advocated.get(friend) != ACCEPTED or referral is None:
         return
     claim = _advocates_view(turn, link)
-    if was_member(turn.book, row, turn.time) and not is_over(turn.book, turn.day):
+    # Of all the tests participation alone is made again; the segment was tested at registration.
+    if took_part(turn.book, row, turn.time) and not is_over(turn.book, turn.day):
         row.advocated[friend] = COMPLETED
         _complete_advocate(turn, referral, claim, friend)
         reason = None

@@ -193,3 +193,18 @@ class Levels(RuleBasedStateMachine):
 
 TestLevels = Levels.TestCase
 TestLevels.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+def test_a_late_payment_is_put_right_however_many_blocks_came_since() -> None:
+    bench = Bench("orgtechservice", STARTED)
+    bench.send("A", "account.opened", {"segment": "individual", "dwelling": "house"})
+    bench.send("A", "service.activated", {"service": "internet", "tariff": TARIFF})
+    payment = {"amount": "849.50", "service": "internet"}
+    bench.send("A", "payment.received", payment)
+    bench.wait(60)  # 28 February was paid, 31 March was not
+    for _ in range(100):
+        bench.send("A", "service.blocked", {"kind": "debt"})
+        bench.send("A", "service.unblocked", {"kind": "debt"})
+    outcomes = bench.send("A", "payment.received", payment, day=date(2025, 3, 30))
+    assert [data["points"] for data in of_type(outcomes, "points.credited")] == [16]  # 2 % of 849.50
+    assert bench.level("A") == 0
