@@ -40,6 +40,8 @@ class Simulation:
     def apply(self, event: Event) -> Iterator[Turn]:
         """Advance the clock to the event, apply it, and what it sends to others.
 
+        The clock may have gone past what that makes due, in accounts it had not moved: that acts at once.
+
         :raises Unreadable: the event is refused as a record; nothing has changed but the clock.
         """
         yield from self.advance(event.time)
@@ -50,6 +52,7 @@ class Simulation:
         self._queue(row)
         yield from turns
         yield from self._deliver(turns)
+        yield from self.advance(self.now)
 
     def advance(self, until: int) -> Iterator[Turn]:
         """Let everything act that is due up to and including `until`; the clock never goes back."""
