@@ -17,6 +17,7 @@ from schemas.wire_fields import Reader, compile_reader, declared
 RAW_BYTES_MAX: Final = 4_000
 """Records up to here may be kept as they are; in a longer one there may be any amount of white space."""
 _ATTRIBUTES: Final = frozenset(Envelope.model_fields) | {"data"}
+_CONTENT_TYPE: Final = "datacontenttype"
 
 
 class Projection:
@@ -38,22 +39,23 @@ class Projection:
     def of(self, record: dict[str, Any], raw: bytes) -> bytes:
         """What is kept of a readable record, as JSON: `raw` itself where there is nothing to leave out."""
         data = record.get("data")
-        if len(raw) <= RAW_BYTES_MAX:
-            # The attributes have been checked to be there: with data, and nothing else, they are all.
-            usual = data is not None and len(record) == len(_ATTRIBUTES)
-            if (usual or record.keys() <= _ATTRIBUTES) and (data is None or self._is_all(data)):
-                return raw
+        if len(raw) <= RAW_BYTES_MAX and _has_no_others(record) and (data is None or self._is_all(data)):
+            return raw
         kept = {name: value for name, value in record.items() if name in _ATTRIBUTES}
         if data is not None:
             kept["data"] = self._part(data)
         return orjson.dumps(kept)
 
     def _is_all(self, data: dict[str, Any]) -> bool:
-        if not data.keys() <= self._names:
-            return False
-        return not self._nested or all(
-            nested._is_all(data[name]) for name, nested in self._nested if data.get(name) is not None
-        )
+        names = self._names
+        for name in data:
+            if name not in names:
+                return False
+        for name, nested in self._nested:
+            terms = data.get(name)
+            if terms is not None and not nested._is_all(terms):
+                return False
+        return True
 
     def _part(self, data: dict[str, Any]) -> dict[str, Any]:
         part = {name: value for name, value in data.items() if name in self._names}
@@ -61,3 +63,11 @@ class Projection:
             if part.get(name) is not None:
                 part[name] = nested._part(part[name])
         return part
+
+
+def _has_no_others(record: dict[str, Any]) -> bool:
+    """Whether a record that has every attribute it needs has no others, but for the one that says it is JSON."""
+    known = len(_ATTRIBUTES) if "data" in record else len(_ATTRIBUTES) - 1
+    if record.get(_CONTENT_TYPE) == "application/json":
+        known += 1
+    return len(record) == known
