@@ -13,6 +13,7 @@ from typing import Final, cast
 
 import uvloop
 
+import compiled
 from agents.accounts import add_accounts_agent
 from agents.fold import TaskState as FoldState
 from engine.decide import Engine
@@ -87,10 +88,11 @@ async def _serve(settings: Settings, new_task: TaskFactory) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     log.info(
-        "starting: %s on %s, batches of at most %d records",
+        "starting: %s on %s, batches of at most %d records, %s",
         settings.application_id,
         settings.bootstrap,
         settings.batch_records_max,
+        "in Python" if compiled.in_use() is None else "compiled",
     )
     waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(app.failed.wait())]
     starting = asyncio.ensure_future(app.start())

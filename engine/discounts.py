@@ -103,5 +103,8 @@ def end_due(turn: Turn) -> None:
 
 def next_due(book: Rulebook, row: Account) -> int:
     """The next moment at which a discount ends."""
-    last_day = min((d.last_day for d in row.discounts if d.last_day), default=0) if row.discounts else 0
-    return book.zone.midnight(last_day + 1) if last_day else NEVER
+    first_end = 0
+    for discount in row.discounts:
+        if discount.last_day and (first_end == 0 or discount.last_day < first_end):
+            first_end = discount.last_day
+    return book.zone.midnight(first_end + 1) if first_end else NEVER

@@ -178,7 +178,7 @@ def _hash32(text: str) -> int:
 
 
 def _was_refunded(row: Account, key: int) -> bool:
-    return any(refunded & 0xFFFFFFFF == key & 0xFFFFFFFF for refunded in row.refunded)
+    return bool(row.refunded) and key & 0xFFFFFFFF in {refunded & 0xFFFFFFFF for refunded in row.refunded}
 
 
 def _day_of_month(day: int) -> int:

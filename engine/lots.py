@@ -10,7 +10,6 @@ from engine.calendar import add_months, first_day, iso, month_of
 from engine.rulebook import Rulebook
 from engine.turn import Turn
 from schemas.account import NEVER, Account, Lot
-from schemas.programme_parts import CalendarYear, Rolling
 
 EXPIRY_RULE = "expiry"
 _FAR = 2**31
@@ -20,9 +19,9 @@ def expires_on(book: Rulebook, day: int) -> int:
     """First day on which points credited on `day` cannot be used; 0: never."""
     expiry = book.points.expiry
     end = 0
-    if isinstance(expiry, Rolling):
+    if expiry.policy == "rolling":
         end = add_months(day, expiry.months, past_missing_day=expiry.missing_day == "next-day")
-    elif isinstance(expiry, CalendarYear):
+    elif expiry.policy == "calendar-year":
         end = first_day((month_of(day) // 12 + expiry.years) * 12)
     if book.closes_on is not None and (end == 0 or end > book.closes_on):
         end = book.closes_on

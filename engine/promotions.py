@@ -16,7 +16,7 @@ TARIFF_CHANGED = "tariff-changed"
 def on_activation(turn: Turn) -> None:
     """What the first activation brings, in the order of the definition."""
     for promotion in turn.book.programme.promotions:
-        if isinstance(promotion, EntitlementPromotion):
+        if promotion.kind == "entitlement":
             _entitle(turn, promotion)
         elif promotion.trigger == "payment":
             assert promotion.payment_months is not None, "the definition is validated"
@@ -49,7 +49,7 @@ def on_tariff_change(turn: Turn, other_code: bool) -> None:
         if leaves or (bought is not None and bought.ends_on_tariff_change and other_code):
             discounts.end(turn, discount, TARIFF_CHANGED)
     for offer in book.programme.promotions:
-        if isinstance(offer, EntitlementPromotion):
+        if offer.kind == "entitlement":
             _entitle(turn, offer)
         elif offer.trigger == "tariff" and discounts.of_rule(row, offer.rule) is None:
             _consider(turn, offer, None)

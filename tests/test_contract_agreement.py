@@ -235,7 +235,9 @@ def told_by_the_reader(event: Event) -> dict[str, Any]:
         name: getattr(event, name) for name in ("id", "source", "type", "account", "operator", "time")
     }
     told["data"] = {
-        name: TariffTerms.model_construct(**{field: getattr(value, field) for field in Tariff.__slots__})
+        name: TariffTerms.model_construct(
+            **{field: getattr(value, field) for field in TariffTerms.model_fields}
+        )
         if isinstance(value, Tariff)
         else value
         for name, value in event.data.items()

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import dead_letter
+from schemas.contract import TariffTerms
 from schemas.contract_examples import FULL_DATA, record_of
 from schemas.dead_letter import Unreadable
 from schemas.event import Event, Tariff
@@ -56,7 +57,7 @@ def day(text: str) -> int:
 
 def comparable(value: Any) -> Any:
     if isinstance(value, Tariff):
-        return {name: getattr(value, name) for name in Tariff.__slots__}
+        return {name: getattr(value, name) for name in TariffTerms.model_fields}
     if isinstance(value, dict):
         return {name: comparable(field) for name, field in value.items()}
     return value
