@@ -52,7 +52,7 @@ demo-telco: $(READY) ## 7,000 accounts and 230,000 payments through a real Kafka
 	@$(BIN)/loyalty demo --telco
 
 # What decides, once more as compiled: the same tests on both forms.
-COMPILED_TESTS := tests/test_compiled.py tests/test_cases.py tests/test_wire.py tests/test_contract_agreement.py \
+COMPILED_TESTS := tests/test_compiled.py tests/test_account_codec.py tests/test_cases.py tests/test_wire.py tests/test_contract_agreement.py \
 	tests/test_readings.py tests/test_links.py tests/test_properties_fold.py tests/test_properties_levels.py \
 	tests/test_properties_points.py tests/test_properties_promises.py tests/test_auditor.py tests/test_hostile_fold.py \
 	tests/test_cases_kafka.py tests/test_kill.py tests/test_parity.py

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,9 @@ command.run()
 
 def lacking() -> str | None:
     """What this machine lacks for a build, None if nothing."""
+    missing = [module for module in ("mypyc", "setuptools") if find_spec(module) is None]
+    if missing:
+        return f"the Python package {missing[0]} (mypy brings mypyc)"
     compiler = (os.environ.get("CC") or str(sysconfig.get_config_var("CC") or "cc")).split()[0]
     if shutil.which(compiler) is None:
         return f"a C compiler ({compiler})"
@@ -76,7 +80,8 @@ def _compile(work: Path) -> subprocess.CompletedProcess[str]:
     for package in PACKAGES:
         shutil.copytree(ROOT / package, work / package, ignore=shutil.ignore_patterns("__pycache__"))
         (work / package / "__init__.py").write_text("", "utf-8")
-    shutil.copy(ROOT / "pyproject.toml", work / "pyproject.toml")
+    if (ROOT / "pyproject.toml").exists():  # an installed package has none, and mypy's defaults do as well
+        shutil.copy(ROOT / "pyproject.toml", work / "pyproject.toml")
     (work / "build").mkdir()
     return subprocess.run(
         [sys.executable, "-c", _COMPILE, GROUP, "build", "c", *hot_modules(ROOT)],

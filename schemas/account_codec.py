@@ -132,10 +132,7 @@ def _read_purchase(packed: list[Any]) -> Purchase:
 def encode(row: Account) -> bytes:
     """The row's bytes."""
     fields: dict[str, Any] = {"v": VERSION}
-    for key, attribute, default in _PLAIN:
-        value = getattr(row, attribute)
-        if value != default:
-            fields[key] = value
+    _add_plain(row, fields)
     if row.seen:
         fields["id"] = [[identity, content, time] for identity, (content, time) in row.seen.items()]
     if row.tariff is not None:
@@ -167,6 +164,74 @@ def encode(row: Account) -> bytes:
     if row.gifts:
         fields["gi"] = [[gift.day, gift.receiver, gift.transfer] for gift in row.gifts]
     return orjson.dumps(fields)
+
+
+def _add_plain(row: Account, fields: dict[str, Any]) -> None:
+    """The fields of `_PLAIN`, attribute by attribute: a loop over names costs as much as all the rest of a row."""
+    if row.clock != -NEVER:
+        fields["c"] = row.clock
+    if row.next_due != NEVER:
+        fields["due"] = row.next_due
+    if row.opened:
+        fields["op"] = row.opened
+    if row.opened_at != NEVER:
+        fields["oa"] = row.opened_at
+    if row.closed:
+        fields["cl"] = row.closed
+    if row.segment is not None:
+        fields["sg"] = row.segment
+    if row.dwelling is not None:
+        fields["dw"] = row.dwelling
+    if row.city is not None:
+        fields["ci"] = row.city
+    if row.signed_on:
+        fields["so"] = row.signed_on
+    if row.existing_customer:
+        fields["ex"] = row.existing_customer
+    if not row.participant:
+        fields["pa"] = row.participant
+    if row.activated_at != -NEVER:
+        fields["at"] = row.activated_at
+    if row.activated_day:
+        fields["ad"] = row.activated_day
+    if row.enrolled_day:
+        fields["en"] = row.enrolled_day
+    if row.tenure_day:
+        fields["te"] = row.tenure_day
+    if row.feasible_ultra:
+        fields["fu"] = row.feasible_ultra
+    if row.promo_until:
+        fields["pu"] = row.promo_until
+    if row.blocks:
+        fields["bl"] = row.blocks
+    if row.last_change_day:
+        fields["lc"] = row.last_change_day
+    if row.billing_day:
+        fields["bd"] = row.billing_day
+    if row.billing_month:
+        fields["bm"] = row.billing_month
+    if row.billing_next:
+        fields["bn"] = row.billing_next
+    if row.paid_count:
+        fields["pc"] = row.paid_count
+    if row.level:
+        fields["l"] = row.level
+    if row.level_base:
+        fields["lb"] = row.level_base
+    if row.level_months_base:
+        fields["lm"] = row.level_months_base
+    if row.debt:
+        fields["de"] = row.debt
+    if row.balance:
+        fields["b"] = row.balance
+    if row.past_discounts:
+        fields["pd"] = row.past_discounts
+    if row.entitlements:
+        fields["et"] = row.entitlements
+    if row.advocated:
+        fields["av"] = row.advocated
+    if row.referrals_counted:
+        fields["rc"] = row.referrals_counted
 
 
 def decode(operator: str, id: str, value: bytes) -> Account:
