@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from agents.records import Produce
-from schemas.dead_letter import Unreadable
+from schemas.dead_letter import ACCOUNT_FORGOTTEN, Unreadable
 from schemas.record import Record
 from schemas.topics import DEAD_LETTERS
 
@@ -24,8 +24,9 @@ KEY_BYTES_MAX: Final = 1_000
 
 def letter(record: Record, error: Unreadable) -> Produce:
     """The dead letter for a record; its key and timestamp are those of the record: a long key is cut, and a record
-    without a timestamp has that of the epoch."""
-    key = None if record.key is None else record.key[:KEY_BYTES_MAX]
+    without a timestamp has that of the epoch. Of a forgotten account it keeps neither key nor value."""
+    forgotten = error.reason == ACCOUNT_FORGOTTEN
+    key = None if forgotten or record.key is None else record.key[:KEY_BYTES_MAX]
     content: dict[str, Any] = {
         "reason": error.reason,
         "detail": error.detail,
@@ -34,7 +35,7 @@ def letter(record: Record, error: Unreadable) -> Produce:
         "offset": record.offset,
         "timestamp": record.timestamp,
         "key": _shown(key),
-        **_value(record.value),
+        **_value(None if forgotten else record.value),
     }
     return Produce(DEAD_LETTERS.name, key, orjson.dumps(content), max(0, record.timestamp))
 

@@ -17,7 +17,7 @@ from engine.decide import Engine
 from engine.turn import Turn
 from schemas.account import Account
 from schemas.account_codec import decode, encode
-from schemas.dead_letter import NOT_JSON, UNKNOWN_OPERATOR, WRONG_KEY, Unreadable
+from schemas.dead_letter import ACCOUNT_FORGOTTEN, NOT_JSON, UNKNOWN_OPERATOR, WRONG_KEY, Unreadable
 from schemas.event import Event
 from schemas.link import Link
 from schemas.record import Record
@@ -109,7 +109,7 @@ class TaskState:
     def _take_event(self, key: bytes | None, event: Event, left: int, produce: list[Produce]) -> int:
         """Apply an event, if what is due before it may still act; returns how many may, or `UNFINISHED`."""
         assert key is not None, "reading has compared the key with the event"
-        row = self._row(key) or Account(event.operator, event.account)
+        row = self._row(key) or self._new_row(event)
         if self._engine.refuse(row, event):
             return left
         if row.next_due <= event.time:
@@ -172,6 +172,13 @@ class TaskState:
         operator, _, account = key.decode().partition("/")
         row = self._hot[key] = decode(operator, account, value)
         return row
+
+    def _new_row(self, event: Event) -> Account:
+        if self._store.get(self._engine.forgotten.key(event.operator, event.account)) is not None:
+            raise Unreadable(
+                ACCOUNT_FORGOTTEN, "subject: this account was forgotten; nothing is kept of the record"
+            )
+        return Account(event.operator, event.account)
 
     def _keep(self, key: bytes, row: Account) -> None:
         self._hot[key] = self._touched[key] = row

@@ -14,11 +14,14 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from engine.decide import Engine
+from engine.forgotten import closed_books
 from engine.turn import Turn
 from schemas.account import Account
 from schemas.account_codec import encode
 from schemas.instant import parse_instant
+from schemas.journal_erasure import FORGOTTEN, HEAD, balance
 from schemas.link import Link
+from schemas.told_cause import FORGOTTEN_SOURCE, ToldCause
 from schemas.wire import read_kept
 
 PROBLEMS_MAX: Final = 1_000
@@ -45,6 +48,8 @@ class Replay:
         self.disagreements = 0
         """All problems, those beyond `PROBLEMS_MAX` counted too."""
         self.entries = 0
+        self.forgotten = 0
+        """Accounts of which only closed books are left."""
 
     def take(self, key: bytes, value: bytes, offset: int) -> None:
         """Apply an entry. Whatever is wrong with it becomes a problem, and the next one is as welcome."""
@@ -58,6 +63,9 @@ class Replay:
                 turn = self._event(key, offset, entry)
             elif kind == "link":
                 turn = self._link(key, offset, entry)
+            elif kind in (FORGOTTEN, HEAD):
+                turn = None
+                self._after_a_forget(key, offset, entry)
             else:
                 raise ValueError(f"no entry is of the kind {kind!r}")
             if turn is not None:
@@ -94,6 +102,8 @@ class Replay:
 
     def _link(self, key: bytes, offset: int, entry: dict[str, Any]) -> Turn | None:
         link = Link.decoded(orjson.dumps(entry["link"]))
+        if link.cause.source == FORGOTTEN_SOURCE:
+            link = link.because(ToldCause(link.cause, [outcome["id"] for outcome in entry["outcomes"]]))
         known = key in self.rows
         row = self.rows.get(key) or Account(link.operator, link.account)
         turns = self._engine.apply_link(row, link)
@@ -104,6 +114,21 @@ class Replay:
             self.rows[key] = row
         own = next(at for at, turn in enumerate(turns) if turn.cause is link.cause)
         return self._split(key, offset, turns, own)
+
+    def _after_a_forget(self, key: bytes, offset: int, entry: dict[str, Any]) -> None:
+        if entry["kind"] == HEAD:
+            # What came before is about to be deleted, and follows again without what is forgotten.
+            self.rows.clear()
+            self.problems.clear()
+            self._following.clear()
+            self.disagreements = self.entries = self.forgotten = 0
+            return
+        # All that is left of an account: what it had must have gone where its totals say.
+        left = balance(entry["points"])
+        if left:
+            self._add(key, offset, f"the books of a forgotten account do not close: {left} points are left")
+        self.rows[key] = closed_books(entry["operator"], entry["account"])
+        self.forgotten += 1
 
     def _split(self, key: bytes, offset: int, turns: Sequence[Turn], own: int) -> Turn:
         for turn in turns[:own]:

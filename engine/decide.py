@@ -12,6 +12,7 @@ from typing import Final
 from engine import accrual, billing, due, lifecycle, referral, requests, rewards, transfer
 from engine.calendar import DAY
 from engine.codes import ReferralCodes
+from engine.forgotten import Forgotten
 from engine.rulebook import Rulebooks
 from engine.turn import Turn
 from schemas.account import Account
@@ -48,6 +49,7 @@ class Engine:
     def __init__(self, programmes: Iterable[Programme], code_key: bytes) -> None:
         self.books: Final = Rulebooks(programmes)
         self.codes: Final = ReferralCodes(code_key)
+        self.forgotten: Final = Forgotten(code_key)
 
     def due(self, row: Account, until: int) -> list[Turn]:
         """Let every due moment of the row up to and including `until` act."""

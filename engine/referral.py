@@ -145,6 +145,11 @@ def settle(turn: Turn, link: Link) -> None:
     """At the advocate: the friend has become a customer."""
     row, referral = turn.row, turn.book.referral
     friend = link.sender
+    if not row.opened and referral is not None:  # accepted once, so it was forgotten since
+        turn.send(
+            RESULT, link.sender_operator, friend, {"reason": "not-participant", "code": link.data["code"]}
+        )
+        return
     if row.advocated.get(friend) != ACCEPTED or referral is None:
         return
     claim = _advocates_view(turn, link)

@@ -8,6 +8,7 @@ from engine.rulebook import Rulebook
 from schemas.account import Account
 from schemas.link import Link
 from schemas.outcome import Cause, Outcome, outcome_id
+from schemas.told_cause import ToldCause
 
 
 class Turn:
@@ -32,6 +33,8 @@ class Turn:
     def new_id(self, type: str, rule: str, position: str = "") -> str:
         """The id the next outcome of this type and rule will have; `position` tells equal ones apart."""
         row = self.row
+        if isinstance(self.cause, ToldCause):
+            return self.cause.ids[len(self.outcomes)]
         same = 0
         for outcome in self.outcomes:
             if outcome.type == type and outcome.data["rule"] == rule:

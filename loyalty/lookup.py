@@ -41,14 +41,18 @@ class Lookup:
 
     async def account(self, operator: str, account: str) -> Account | None:
         """The account's row, None if no worker has one."""
+        found = await self.row(*self._place(operator, account))
+        return None if found is None else decode(operator, account, found)
+
+    async def row(self, key: bytes, partition: int) -> bytes | None:
+        """The row under a key as bytes, None if there is none."""
         from streams.table import changelog_topic
 
-        key, partition = self._place(operator, account)
         found: bytes | None = None
         async for record in self._read(changelog_topic(self._settings.application_id), partition):
             if record.key == key:
                 found = record.value
-        return None if found is None else decode(operator, account, found)
+        return found
 
     async def journal(self, operator: str, account: str) -> list[dict[str, Any]]:
         """The account's journal entries, in the order applied."""

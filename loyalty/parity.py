@@ -18,6 +18,7 @@ from engine.decide import Engine
 from loyalty.errors import LoyaltyError
 from loyalty.log_reader import LogReader
 from schemas.account_codec import FIELD_NAMES
+from schemas.journal_erasure import heads, is_head
 from schemas.topics import JOURNAL
 from streams.settings import Settings
 from streams.table import changelog_topic
@@ -48,6 +49,8 @@ class Parity(NamedTuple):
     problems: list[tuple[int, Problem]]
     disagreements: int
     """All problems of entries; only so many are kept."""
+    forgotten: int
+    """Accounts of which only closed books are left, among `accounts`."""
 
     @property
     def equal(self) -> bool:
@@ -60,7 +63,7 @@ async def audit(settings: Settings, engine: Engine, operator: str | None, progre
 
     :raises LoyaltyError: the journal no longer begins at its beginning.
     """
-    found = Parity(0, 0, [], [], 0)
+    found = Parity(0, 0, [], [], 0, 0)
     async with LogReader(settings) as reader:
         for partition in range(settings.partitions):
             one = _Partition(settings, engine, operator, reader, partition, progress)
@@ -75,6 +78,7 @@ def _sum(one: Parity, other: Parity) -> Parity:
         one.differences + other.differences,
         one.problems + other.problems,
         one.disagreements + other.disagreements,
+        one.forgotten + other.forgotten,
     )
 
 
@@ -103,8 +107,8 @@ class _Partition:
         """Key → every row that replay has passed through since it became a suspect."""
 
     async def audit(self) -> Parity:
-        first, _ = await self._reader.bounds(JOURNAL.name, self._partition)
-        if first > 0:
+        first, end = await self._reader.bounds(JOURNAL.name, self._partition)
+        if first > 0 and not await self._begins_anew(first, end):
             raise LoyaltyError(
                 f"{JOURNAL.name} partition {self._partition} begins at offset {first}: what was before it is deleted, "
                 "so nothing can be rebuilt from it; keep the journal for ever (retention.ms=-1)"
@@ -124,7 +128,14 @@ class _Partition:
             [self._difference(key) for key in sorted(self._suspects)],
             [(self._partition, problem) for problem in self._replay.problems],
             self._replay.disagreements,
+            self._replay.forgotten,
         )
+
+    async def _begins_anew(self, first: int, end: int) -> bool:
+        """Whether what was before was not lost: `loyalty forget` has written all that is kept of it behind it."""
+        async for records in self._reader.read(JOURNAL.name, self._partition, first, end):
+            return heads(records[0].value, first) and records[0].offset == first
+        return False
 
     async def _follow(self) -> None:
         quiet = 0
@@ -168,7 +179,7 @@ class _Partition:
         async for records in self._reader.read(topic, self._partition, start, end):
             for record in records:
                 key = record.key or b""
-                if key.startswith(self._prefix):
+                if key.startswith(self._prefix) or is_head(record.value):
                     take(key, record.value, record.offset)
             self._at[topic] = records[-1].offset + 1
             self._progress(self._partition, sum(self._at.values()), sum(self._known.values()))

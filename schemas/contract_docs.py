@@ -51,6 +51,7 @@ MEANING_OF_REASON: Final[dict[str, str]] = {
     dead_letter.TOO_LARGE: f"The value has more than {RECORD_BYTES_MAX:,} bytes.",
     dead_letter.TOO_OLD: "The event is more than 45 days older than what its account has already seen.",
     dead_letter.IDENTITY_CONFLICT: "The same identity came before with other content.",
+    dead_letter.ACCOUNT_FORGOTTEN: "The account was forgotten; such a letter keeps neither key nor value.",
 }
 
 INTRODUCTION: Final = """\

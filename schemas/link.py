@@ -57,6 +57,11 @@ class Link:
         )
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
+    def because(self, cause: Cause) -> Link:
+        """The same step with another cause."""
+        parties = (self.operator, self.account, self.sender_operator, self.sender)
+        return Link(self.kind, *parties, cause, self.data)
+
     def encoded(self) -> bytes:
         """As the value of a record."""
         return orjson.dumps(

@@ -60,6 +60,15 @@ def grants(settings: Settings) -> dict[str, list[Grant]]:
             *_topics(_names(INBOUND), "Write"),
             send,
         ],
+        "eraser": [
+            *look,
+            *_topics([*_names(TASK), *_names(written), changelog], "Read"),
+            *_topics([*_names([*INBOUND, *written]), changelog], "Write"),
+            *_topics(_names([*INBOUND, *written]), "Delete"),
+            Grant("group", "*", ("Read", "Describe")),
+            Grant("transactional-id", f"{application}-task-", ("Write", "Describe"), prefixed=True),
+            send,
+        ],
     }
 
 
@@ -72,6 +81,7 @@ MEANING: Final[dict[str, str]] = {
     "consumer": "reads outcomes, read_committed, with groups named loyalty-consumer-…",
     "auditor": "reads journal and rows, writes nothing ('loyalty audit', 'account', 'history')",
     "support": "looks at members and sends dead letters again ('loyalty dead-letters', 'account', 'history')",
+    "eraser": "erases people ('loyalty forget'); nobody has these rights from day to day",
 }
 """Role → who it is."""
 

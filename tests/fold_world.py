@@ -61,6 +61,10 @@ class FoldWorld:
     def _task(self, number: int) -> TaskState:
         return TaskState(self.stores[number], self._engine, self._due_moments_max)
 
+    def forget_tasks(self) -> None:
+        """Throw every task away, as a restart does: what is not in its rows is gone."""
+        self._tasks = [self._task(number) for number in range(len(self.stores))]
+
     def event(self, key: bytes, value: bytes) -> None:
         """An event arrives; with chaos it may wait for others."""
         try:

@@ -26,9 +26,9 @@ from streams.settings import Settings, SettingsError, read_settings
 from tests.hostile import KEY, event
 from tests.stream_world import ROOT, World, until
 
-ROLES: Final = ("admin", "worker", "clock", "producer", "sender", "consumer", "auditor", "support")
+ROLES: Final = ("admin", "worker", "clock", "producer", "sender", "consumer", "auditor", "support", "eraser")
 RESOURCES: Final = {"topic": 2, "group": 3, "transactional-id": 5}
-OPERATIONS: Final = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10}
+OPERATIONS: Final = {"Read": 3, "Write": 4, "Create": 5, "Delete": 6, "Describe": 8, "DescribeConfigs": 10}
 LITERAL, PREFIXED, ALLOW = 3, 4, 3
 
 

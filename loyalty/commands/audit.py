@@ -84,6 +84,7 @@ def _facts(found: Parity) -> dict[str, Any]:
         "equal": found.equal,
         "entries": found.entries,
         "accounts": found.accounts,
+        "forgotten": found.forgotten,
         "differences": [
             {
                 "account": difference.key,
@@ -118,7 +119,10 @@ def _tell(found: Parity) -> None:
         if found.equal
         else f"{len(found.differences):,} rows and {found.disagreements:,} entries differ"
     )
-    click.echo(f"{found.entries:,} journal entries replayed, {found.accounts:,} accounts: {verdict}")
+    forgotten = f" ({found.forgotten:,} forgotten)" if found.forgotten else ""
+    click.echo(
+        f"{found.entries:,} journal entries replayed, {found.accounts:,} accounts{forgotten}: {verdict}"
+    )
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,40 @@
+"""How a deployment knows that an account was forgotten, without keeping the account's name.
+
+In place of the account's row stands one under a keyed hash of its name. Whoever has a name and the deployment's
+key can ask whether it was forgotten; nobody can read names out of the hash, and without the key nobody can try them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from schemas.account import Account
+
+MARK: Final = "~"
+"""How the names begin that stand for a forgotten account."""
+
+
+class Forgotten:
+    """Makes those names with the deployment's secret key, the one of the referral codes."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        self._key: Final = hashlib.blake2b(key, digest_size=32, person=b"forgotten").digest()
+
+    def name(self, operator: str, account: str) -> str:
+        """Under which name the closed books of a forgotten account stand."""
+        named = f"{operator}\0{account}".encode()
+        return MARK + hashlib.blake2b(named, key=self._key, digest_size=16).hexdigest()
+
+    def key(self, operator: str, account: str) -> bytes:
+        """The key of the row that says that the account was forgotten."""
+        return f"{operator}/{self.name(operator, account)}".encode()
+
+
+def closed_books(operator: str, name: str) -> Account:
+    """The row that stands for a forgotten account: closed, and nothing else."""
+    row = Account(operator, name)
+    row.closed = True
+    return row
