@@ -6,8 +6,10 @@ from typing import Final
 
 from rocksdict import (
     BlockBasedOptions,
+    BottommostLevelCompaction,
     Cache,
     ChecksumType,
+    CompactOptions,
     DBCompressionType,
     DBRecoveryMode,
     Options,
@@ -22,6 +24,13 @@ BLOCK_BYTES: Final = 8 * 1024
 BLOOM_BITS_PER_KEY: Final = 10
 OPEN_FILES_MAX: Final = 128
 """Files that one task keeps open; beyond that they are opened again when needed."""
+
+
+def every_file() -> CompactOptions:
+    """How to write all files anew, the oldest too: what was deleted is in none of them afterwards."""
+    options = CompactOptions()
+    options.set_bottommost_level_compaction(BottommostLevelCompaction.force())
+    return options
 
 
 class RocksMemory:

@@ -19,6 +19,7 @@ from typing import Final
 from rocksdict import Options, Rdict, RdictIter, ReadOptions, WriteBatch
 
 from schemas.account import NEVER
+from streams.rocks_options import every_file
 from streams.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -107,8 +108,12 @@ class RocksStore:
         return None if value is None else value[_MOMENT_BYTES:]
 
     def put_many(self, rows: Mapping[bytes, bytes | None], offset: int | None) -> None:
-        """Write rows (None deletes), their due moments and the changelog offset, all or nothing."""
+        """Write rows (None deletes), their due moments and the changelog offset, all or nothing.
+
+        A deletion means that somebody was forgotten: what was deleted or replaced before it leaves the files now.
+        """
         batch = WriteBatch(raw_mode=True)
+        is_forgetting = False
         due_from = self._due_from
         try:
             for key, row in rows.items():
@@ -124,11 +129,15 @@ class RocksStore:
                     due_from = min(due_from, due)
                 if row is not None:
                     batch.put(place, moment + row)
-                elif before is not None:
+                else:
                     batch.delete(place)
+                    is_forgetting = True
             if offset is not None:
                 batch.put(_OFFSET, b"%d" % offset)
             self._db.write(batch)
+            if is_forgetting:
+                self._db.flush()
+                self._db.compact_range(None, None, every_file())
         except Exception as error:
             raise self._failure(error) from error
         self._due_from = due_from

@@ -146,8 +146,6 @@ class Erasing:
         if not (books.is_touched or is_new or person.key in table):
             return
         changed: dict[bytes, bytes | None] = {}
-        if person.key in table:
-            changed[person.key] = None
         now = datetime.now(UTC)
         stamp = int(now.timestamp() * 1000)
 
@@ -162,6 +160,8 @@ class Erasing:
             changed.update(books.rows(table))
             if is_home:
                 changed[person.books_key] = books.closed_row()
+            # A deletion, last of all, is what makes a store on disk clear its files of replaced rows, too.
+            changed[person.key if is_home else person.books_key] = None
 
         groups = await self._at_rest()
         rows = Rows(self._changelog, changed, stamp)
