@@ -61,6 +61,7 @@ TRANSITIONS: Final = (
     Transition(
         "advocate", ACCEPTED, "conversion otherwise", REJECTED, "referral.rejected; result with the reason"
     ),
+    Transition("advocate", NONE, "conversion, forgotten since it accepted", NONE, "result with the reason"),
     Transition("friend", CONVERTED, "result: completed", COMPLETED, "referral.completed, reward"),
     Transition("friend", CONVERTED, "result: a reason", REJECTED, "referral.rejected"),
 )

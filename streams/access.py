@@ -62,9 +62,9 @@ def grants(settings: Settings) -> dict[str, list[Grant]]:
         ],
         "eraser": [
             *look,
-            *_topics([*_names(TASK), *_names(written), changelog], "Read"),
-            *_topics([*_names([*INBOUND, *written]), changelog], "Write"),
+            *_topics([*_names([*INBOUND, *written]), changelog], "Read", "Write"),
             *_topics(_names([*INBOUND, *written]), "Delete"),
+            # Every group that has read a topic is moved along, whatever it is called.
             Grant("group", "*", ("Read", "Describe")),
             Grant("transactional-id", f"{application}-task-", ("Write", "Describe"), prefixed=True),
             send,

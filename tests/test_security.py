@@ -213,10 +213,14 @@ def test_each_role_does_its_work_with_exactly_its_rights(secured: Secured, tmp_p
             done = loyalty(secured, role, *arguments)
             assert done.returncode == 0, (role, arguments, done.stdout, done.stderr)
         assert asyncio.run(may_read(secured.settings("consumer"), POINTS.name, "loyalty-consumer-sms"))
+        done = loyalty(secured, "eraser", "forget", "orgtechservice", "A-1", "--yes")
+        assert done.returncode == 3, done.stderr
     finally:
         worker.terminate()
         worker.wait(60)
     assert worker.returncode == 0, log.read_text()
+    done = loyalty(secured, "eraser", "forget", "orgtechservice", "A-1", "--yes")
+    assert (done.returncode, done.stdout.startswith("forgotten: ")) == (0, True), done.stderr
     assert "secret-7e57" not in log.read_text()
 
 
@@ -231,6 +235,7 @@ def test_no_role_does_what_is_not_its_work(secured: Secured) -> None:
         ("worker", (PAYMENTS.name, CLOCK.name)),
         ("consumer", (*inner, PAYMENTS.name, CLOCK.name)),
         ("auditor", (*inner, PAYMENTS.name, CLOCK.name)),
+        ("eraser", (CLOCK.name,)),
     ]
 
     async def written() -> list[tuple[str, str]]:

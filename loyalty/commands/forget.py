@@ -175,7 +175,8 @@ async def _erase(
     from loyalty.forgetting.erasing import Erasing
 
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("looking", total=None)
 
         def said(what: str, step: int, steps: int) -> None:
