@@ -30,6 +30,8 @@ SECRETS: Final = (
     ANNA, "Петрова-Водкина", "+7 918 000-11-22", "passport 4509", "Verkhneozersk", "her-own-event", "her-purchase",
 )  # fmt: skip
 """Everything that stands in her records and tells who she is."""
+ON_DISK: Final = (*SECRETS[1:], f"mts:{ANNA}:")
+"""What to look for where compression may have cut ANNA-170 into two; the last is how her code begins."""
 OUTCOMES: Final = (POINTS.name, DISCOUNTS.name, MEMBERS.name)
 MOSCOW: Final = ZoneInfo("Europe/Moscow")
 NAMES: Final = (ANNA, "BORIS-1", "CLARA-2", "DAVID-3", "ANNA-170", "10-ANNA-17")
@@ -255,11 +257,11 @@ def compact(world: World) -> None:
 def files_with(directory: Path, secrets: tuple[str, ...]) -> list[tuple[str, str]]:
     """Files below a directory that hold one of the secrets."""
     return [
-        (f"{file.relative_to(directory)}: {_around(file, secret)!r}", secret)
+        (str(file.relative_to(directory)), secret)
         for file in sorted(directory.rglob("*"))
         if file.is_file()
         for secret in secrets
-        if secret in _without_likes(file.read_bytes().decode("utf-8", "replace"))
+        if secret.encode() in file.read_bytes()
     ]
 
 
@@ -268,9 +270,3 @@ def _without_likes(text: str) -> str:
     for name in NAMES[4:]:
         text = text.replace(name, "")
     return text
-
-
-def _around(file: Path, secret: str) -> str:
-    text = _without_likes(file.read_bytes().decode("utf-8", "replace"))
-    at = text.index(secret)
-    return text[max(0, at - 60) : at + 60]

@@ -19,6 +19,7 @@ from tests.auditor import Auditor
 from tests.forget_world import (
     ANNA,
     NAMES,
+    ON_DISK,
     OPERATOR,
     OUTCOMES,
     REFUSED,
@@ -120,6 +121,7 @@ def test_nothing_of_her_is_left_and_nobody_else_notices(
     assert run(FORGET) == RUNNING
     assert "is running" in capsys.readouterr().err
     assert worker.stop() == 0
+    assert files_with(world.directory / "rows", ON_DISK) != []
     last = [outcome for outcome in outcomes_of(world, ANNA) if outcome["type"] == "points.expired"][-1]
     assert (last["data"]["balance"], last["id"] in heard) == (0, True)
 
@@ -157,7 +159,7 @@ def test_nothing_of_her_is_left_and_nobody_else_notices(
         settled(world)
     until(lambda: not traces(world), 60, lambda: f"no traces: {traces(world)}")
     assert worker.stop() == 0
-    assert files_with(world.directory / "rows", SECRETS) == []
+    assert files_with(world.directory / "rows", ON_DISK) == []
 
     # What comes of her afterwards is refused, and forgotten too.
     worker = worker_of(world)

@@ -105,8 +105,10 @@ def test_a_worker_that_starts_meanwhile_shuts_it_out(deployment: World) -> None:
 
     async def copies() -> AsyncIterator[Copy]:
         yield Copy(0, 0, b"mts/A", b"copy")
-        async with AIOKafkaProducer(**world.settings.kafka(), transactional_id=name):
-            yield Copy(1, 0, b"mts/A", b"copy")
+        worker = AIOKafkaProducer(**world.settings.kafka(), transactional_id=name)
+        await worker.start()
+        await worker.stop()
+        yield Copy(1, 0, b"mts/A", b"copy")
 
     async def rewrite() -> None:
         async with TaskLog(world.settings, tp.partition) as log:

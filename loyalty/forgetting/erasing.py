@@ -87,6 +87,12 @@ class Erasing:
 
         :raises LoyaltyError: somebody is running who must not, or has not read what is to be deleted.
         """
+        await self._at_rest()
+        for partition in range(self._settings.partitions):
+            # From here on no worker writes, and what the last one or a killed run of ours committed can be seen: a
+            # commit is decided some moments before offsets show it.
+            async with TaskLog(self._settings, partition):
+                self._said(f"task {partition}: shutting workers out", partition, self._settings.partitions)
         await self._delete_copied()
         await self._again(self._links_are_settled)
         person = Person(
@@ -116,7 +122,6 @@ class Erasing:
         for attempt in range(ATTEMPTS):
             try:
                 await rewrite(*given)
-                await self._delete_copied()
                 return
             except Interrupted:
                 if attempt + 1 < ATTEMPTS:
@@ -166,6 +171,7 @@ class Erasing:
         groups = await self._at_rest()
         rows = Rows(self._changelog, changed, stamp)
         await log.rewrite(tp, end, copies(), groups, lambda: self._at_rest_as_before(groups), rows)
+        await delete_copied(self._admin, {tp: end}, {tp: first})
         redaction.left = left
         self.erased.gone += books.own
         self.erased.redacted += len(changed)
@@ -195,6 +201,7 @@ class Erasing:
                     yield kept
 
         await log.rewrite(tp, end, copies(), groups, lambda: self._at_rest_as_before(groups))
+        await delete_copied(self._admin, {tp: end}, {tp: first})
         redaction.left = left
         self.erased.gone += gone
         self.erased.redacted += redacted
@@ -262,6 +269,7 @@ class Erasing:
                 yield record
 
     async def _delete_copied(self) -> None:
+        """Delete what a run that was killed has copied and not deleted."""
         notes = await self._groups.positions(notes_group(self._settings.application_id))
         firsts = await self._gauge.beginning_offsets(list(notes)) if notes else {}
         await delete_copied(self._admin, {tp: at for tp, (at, _) in notes.items()}, firsts)

@@ -8,6 +8,7 @@ be deleted. The transaction is the task's own, so opening it shuts out a worker,
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from bisect import bisect_left
 from collections import deque
@@ -23,6 +24,8 @@ from streams.transactions import transactional_id
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer, TopicPartition
     from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.producer.message_accumulator import BatchBuilder
+    from aiokafka.structs import RecordMetadata
 
 OPEN_MS_MAX: Final = 900_000
 """How long a partition may take: brokers allow a transaction no more, unless told otherwise."""
@@ -124,45 +127,28 @@ class TaskLog:
             ) from error
 
     async def _copy(self, tp: TopicPartition, end: int, copies: AsyncIterator[Copy]) -> _Places:
-        places = _Places()
-        under_way: deque[tuple[Any, int]] = deque()
-        expected = end
-
-        async def arrived() -> None:
-            nonlocal expected
-            delivery, count = under_way.popleft()
-            # Whoever has read up to `end` goes on behind the copies, so nothing may stand between them.
-            if (await delivery).offset != expected:
-                raise Interrupted
-            expected += count
-
-        async def send(batch: Any, count: int) -> None:
-            if count:
-                under_way.append(
-                    (await self._producer.send_batch(batch, tp.topic, partition=tp.partition), count)
-                )
-            if len(under_way) > UNDER_WAY_MAX:
-                await arrived()
-
+        places, deliveries = _Places(), _Deliveries(self._producer, tp, end)
         batch, count = self._producer.create_batch(), 0
         async for copy in copies:
             places.add(copy.offset)
             item = {"timestamp": copy.timestamp, "key": copy.key, "value": copy.value}
             if batch.append(**item, headers=list(copy.headers)) is None:
-                await send(batch, count)
+                await deliveries.send(batch, count)
                 batch, count = self._producer.create_batch(), 0
                 batch.append(**item, headers=list(copy.headers))
             count += 1
-        await send(batch, count)
-        while under_way:
-            await arrived()
+        if count:
+            await deliveries.send(batch, count)
+        await deliveries.arrived(0)
         return places
 
     async def _put(self, rows: Rows) -> None:
-        for key, row in rows.changed.items():
-            await self._producer.send(
-                rows.topic, row, key=key, partition=self._partition, timestamp_ms=rows.timestamp
-            )
+        send, partition = self._producer.send, self._partition
+        deliveries = [
+            await send(rows.topic, row, key=key, partition=partition, timestamp_ms=rows.timestamp)
+            for key, row in rows.changed.items()
+        ]
+        await asyncio.gather(*deliveries)
 
     async def _move(self, group: str, tp: TopicPartition, offset: int, note: str) -> None:
         from aiokafka.structs import OffsetAndMetadata
@@ -191,6 +177,41 @@ async def delete_copied(
     if due:
         await admin.delete_records(due)
     return len(due)
+
+
+def _heard(delivery: asyncio.Future[Any]) -> None:
+    """What failed makes the transaction fail; a delivery that nobody waits for need not complain as well."""
+    if not delivery.cancelled():
+        delivery.exception()
+
+
+class _Deliveries:
+    """Batches on their way to a partition, which must arrive one after the other from the offset `expected` on."""
+
+    def __init__(self, producer: AIOKafkaProducer, tp: TopicPartition, expected: int) -> None:
+        self._producer: Final = producer
+        self._tp: Final = tp
+        self._expected = expected
+        self._under_way: Final[deque[tuple[asyncio.Future[RecordMetadata], int]]] = deque()
+
+    async def send(self, batch: BatchBuilder, count: int) -> None:
+        """Send a batch of `count` records, and wait while too many are under way."""
+        delivery = await self._producer.send_batch(batch, self._tp.topic, partition=self._tp.partition)
+        delivery.add_done_callback(_heard)
+        self._under_way.append((delivery, count))
+        await self.arrived(UNDER_WAY_MAX)
+
+    async def arrived(self, left: int) -> None:
+        """Wait until no more than `left` batches are under way.
+
+        :raises Interrupted: somebody else has written in between.
+        """
+        while len(self._under_way) > left:
+            delivery, count = self._under_way.popleft()
+            # Whoever has read up to where the partition ended goes on behind the copies: nothing may be between them.
+            if (await delivery).offset != self._expected:
+                raise Interrupted
+            self._expected += count
 
 
 class _Places:
