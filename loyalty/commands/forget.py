@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Iterable
@@ -174,6 +175,8 @@ async def _erase(
     from loyalty.feed import partition_of
     from loyalty.forgetting.erasing import Erasing
 
+    # Where a worker has shut us out, the client leaves behind errors that nobody has asked it for; we say it once.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
