@@ -10,11 +10,11 @@ import orjson
 import pytest
 
 from agents.fold import TaskState
-from agents.records import Record
 from agents.replay import Replay
 from loyalty.forgetting.redaction import Redaction
 from schemas.dead_letter import ACCOUNT_FORGOTTEN
 from schemas.journal_erasure import balance, forgotten_entry, head_entry, heads
+from schemas.record import Record
 from schemas.topics import ALL, DEAD_LETTERS, JOURNAL, LINKS, PAYMENTS, POINTS, REQUESTS
 from tests.fold_world import FoldWorld, MemoryRows
 from tests.test_forgetting import ENGINE, Erased, person_of
