@@ -1,0 +1,174 @@
+"""The load: a few weeks of a few members, made so that the outcomes do not depend on when a record arrives.
+
+The roles are those of `chaos.habits`, only fewer: plain members, to whom nothing ever comes from others; givers so
+rich that no gift empties them; receivers, advocates and friends, who spend nothing. What goes wrong upstream is in
+it: repetitions, contradictions, nonsense.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+from chaos.habits import MOBILE, PBX, STAFF, TARIFFS, Wish
+from chaos.load import Chunk, Planned
+from chaos.oracle import FaultFree
+from engine.decide import Engine
+from engine.simulation import Simulation
+from schemas.dead_letter import Unreadable
+from schemas.wire import read_event
+from tests.case_runner import new_engine
+
+ENGINE: Final[Engine] = new_engine()
+LOADS: Final = 60
+"""So many different loads are made; a load and its fault-free run serve many histories."""
+START: Final = datetime(2021, 8, 2, tzinfo=UTC)
+CHUNKS: Final = 8
+CHUNK_DAYS: Final = 9
+
+
+class SimulatedLoad:
+    """One load: its chunks, all its records, and what comes of them when nothing goes wrong."""
+
+    def __init__(self, seed: int) -> None:
+        self._random: Final = random.Random(f"load {seed}")
+        self._number = 0
+        self._last_ms = 0
+        self._bought: Final[list[str]] = []
+        self._counts: Final[Counter[str]] = Counter()
+        self.chunks: Final = [self._chunk(number) for number in range(CHUNKS)]
+        end = START + timedelta(CHUNKS * CHUNK_DAYS + 1)
+        self.chunks.append(Chunk([], [_ms(end)]))
+        self.sent: Final = [record for chunk in self.chunks for record in chunk.records]
+        self.fault_free: Final = _fault_free(self.sent, _ms(end))
+
+    def _chunk(self, number: int) -> Chunk:
+        chosen = self._random
+        start = START + timedelta(number * CHUNK_DAYS)
+        wishes = self._joining() if number == 0 else [self._wish(number) for _ in range(chosen.randint(3, 9))]
+        moments = sorted(chosen.randrange(CHUNK_DAYS * 86_400) for _ in wishes)
+        records: list[Planned] = []
+        for second, wish in zip(moments, wishes, strict=True):
+            self._last_ms = max(_ms(start + timedelta(seconds=second)), self._last_ms + 1)
+            records += self._records(self._last_ms, wish)
+        ticks = [_ms(start + timedelta(day)) for day in range(CHUNK_DAYS) if chosen.random() < 0.25]
+        return Chunk(records, ticks)
+
+    def _joining(self) -> list[Wish]:
+        wishes = []
+        for name in ("P0", "P1", "G0", "R0", "R1"):
+            wishes.append(Wish("mts", name, "account.opened", {"segment": "individual"}))
+            wishes.append(Wish("mts", name, "service.activated", MOBILE))
+        wishes.append(Wish("mts", "G0", "points.adjusted", {"points": 60_000, **STAFF}))
+        for name in ("V0", "V1"):
+            wishes.append(Wish("t2-pbx", name, "account.opened", {"segment": "individual"}))
+            wishes.append(Wish("t2-pbx", name, "service.activated", PBX))
+        return wishes
+
+    def _wish(self, number: int) -> Wish:
+        chosen = self._random
+        chance = chosen.random()
+        plain = chosen.choice(("P0", "P1"))
+        if chance < 0.2:
+            data = {"to": chosen.choice(("R0", "R1")), "points": chosen.choice((1, 7, 50))}
+            return Wish("mts", "G0", "points.gift-requested", data)
+        if chance < 0.4:
+            data = {"amount": chosen.choice(("4.99", "59.99", "333.33")), "category": "mobile"}
+            return Wish("mts", plain, "charge.posted", data)
+        if chance < 0.6:
+            self._bought.append(f"B{len(self._bought)}")
+            data = {"purchase": self._bought[-1], "amount": "999.50", "channel": "salon", "percent": "7.5"}
+            return Wish("mts", "P0", "purchase.completed", data)
+        if chance < 0.7 and self._bought:
+            return Wish("mts", "P0", "purchase.returned", {"purchase": chosen.choice(self._bought)})
+        if chance < 0.8:
+            return Wish("mts", plain, "points.redeem-requested", {"reward": "blacklist"})
+        if chance < 0.9:
+            return self._internet(number)
+        return self._friend()
+
+    def _internet(self, number: int) -> Wish:
+        """A member of the internet provider opens an account, is activated, then pays."""
+        steps: list[tuple[str, dict[str, Any]]] = [
+            ("account.opened", {"segment": "individual", "dwelling": "house", "city": "Labinsk"}),
+            ("service.activated", {"service": "internet", "tariff": TARIFFS[0]}),
+        ]
+        done = self._number_of("orgtechservice")
+        type_, data = steps[done] if done < len(steps) else ("payment.received", _PAYMENT)
+        return Wish("orgtechservice", "I0", type_, data)
+
+    def _friend(self) -> Wish:
+        """Somebody registers the code of an advocate: one friend each, so that no order matters."""
+        done = self._number_of("t2-pbx")
+        friend, advocate = f"F{done // 3}", f"V{done // 3}"
+        if done >= 6:
+            return Wish("mts", "P1", "charge.posted", {"amount": "30.00", "category": "home-tv"})
+        steps: list[tuple[str, dict[str, Any]]] = [
+            ("account.opened", {"segment": "individual"}),
+            ("service.activated", PBX),
+            ("referral.code-registered", {"code": ENGINE.codes.code("t2-pbx", advocate)}),
+        ]
+        return Wish("t2-pbx", friend, *steps[done % 3])
+
+    def _number_of(self, operator: str) -> int:
+        """How often an operator has been asked for before."""
+        self._counts[operator] += 1
+        return self._counts[operator] - 1
+
+    def _records(self, time_ms: int, wish: Wish) -> Iterator[Planned]:
+        self._number += 1
+        event: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": f"s{self._number}",
+            "source": f"/{wish.operator}/simulation",
+            "type": wish.type,
+            "subject": wish.account,
+            "operator": wish.operator,
+            "time": datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+            "data": wish.data,
+        }
+        key = f"{wish.operator}/{wish.account}".encode()
+        yield Planned(time_ms, key, wish.type, json.dumps(event).encode(), True)
+        chance = self._random.random()
+        if chance < 0.04:
+            yield Planned(time_ms, key, wish.type, json.dumps(event).encode(), False)
+        elif chance < 0.06:
+            event["data"] = {**wish.data, "note": "not what was said before"}
+            yield Planned(time_ms, key, wish.type, json.dumps(event).encode(), False)
+        elif chance < 0.1:
+            yield Planned(time_ms, key, wish.type, b'{"nonsense":%d}' % self._number, False)
+
+
+_PAYMENT: Final = {"amount": "650.00", "service": "internet", "months": 1}
+
+
+@lru_cache(maxsize=LOADS)
+def load_of(number: int) -> SimulatedLoad:
+    """A load by its number."""
+    return SimulatedLoad(number)
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _fault_free(sent: list[Planned], until_ms: int) -> FaultFree:
+    """What `loyalty simulate` makes of it."""
+    simulation = Simulation(ENGINE)
+    outcomes: list[dict[str, Any]] = []
+    refused: set[tuple[str, str]] = set()
+    for record in sent:
+        try:
+            event = read_event(record.value, key=record.key, topic=None, operators=ENGINE.books.operators)
+            for turn in simulation.apply(event):
+                outcomes += [json.loads(outcome.encoded()) for outcome in turn.outcomes]
+        except Unreadable as error:
+            refused.add((error.reason, record.value.decode()))
+    for turn in simulation.advance(until_ms * 1000):
+        outcomes += [json.loads(outcome.encoded()) for outcome in turn.outcomes]
+    return FaultFree(outcomes, refused)

@@ -1,0 +1,301 @@
+"""One simulated history, from a seed: a load, a broker, some workers, and what befalls them.
+
+The seed decides everything: how many tasks and workers, sizes of batches, the kind of store, how long each request
+takes, what it meets with, and what happens besides. First there are faults, then it is quiet; when everything
+has been worked off the judge reads the log. `run_history(seed)` is the whole interface.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from faust.types import TP
+
+from streams.settings import Settings
+from streams.store import MemoryStore, Store, StoreFactory
+from streams.table import changelog_topic
+from tests.memory_broker import MemoryBroker
+from tests.memory_connection import MemoryConnection
+from tests.memory_disk import Disk
+from tests.simulated_feed import Feed
+from tests.simulated_group import Group
+from tests.simulated_judge import judge
+from tests.simulated_load import ENGINE, LOADS, load_of
+from tests.simulated_process import Fates, Process
+from tests.simulated_witness import Witnessed
+from tests.simulated_worker import TASK_TOPICS, SimulatedWorker
+from tests.virtual_loop import NothingHappens, run
+
+SHARES: Final = (0.0, 0.002, 0.01, 0.03)
+"""Of how many requests meet with a fate."""
+EVENT_SECONDS: Final = (0.01, 0.1, 0.5)
+"""Between two of the things that happen besides."""
+QUIET_SECONDS_MAX: Final = 600.0
+"""Virtual; whoever has not worked everything off by then hangs."""
+STATUSES: Final = (69, 75)
+"""How a worker may end by itself: the broker failed it, or it is fenced. Any other status is a bug."""
+
+
+class History:
+    """What became of one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed: Final = seed
+        self.problems: list[str] = []
+        self.trace: Final[list[str]] = []
+        self.counted: Final[Counter[str]] = Counter()
+        self.met: Counter[tuple[str, str]] = Counter()
+        """(step, fate) → how often."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was lost, doubled or wrong, and nobody hung."""
+        return not self.problems
+
+
+def run_history(seed: int, open_store: Callable[[int, str], Store] | None = None) -> History:
+    """Run one history. `open_store` gives other stores than the seed would choose, by partition and worker."""
+    history = History(seed)
+    world: list[World] = []
+
+    async def live() -> None:
+        world.append(World(history, open_store))
+        await world[0].live()
+
+    try:
+        run(live())
+    except NothingHappens:
+        history.problems.append("everybody waits for somebody")
+    if world:
+        world[0].count()
+    return history
+
+
+class World:
+    """Everything there is in one history."""
+
+    def __init__(self, history: History, open_store: Callable[[int, str], Store] | None) -> None:
+        self._history: Final = history
+        self._open_store: Final = open_store
+        chosen = self._random = random.Random(f"history {history.seed}")
+        self._load: Final = load_of(chosen.randrange(LOADS))
+        self._partitions: Final = chosen.choice((1, 2, 2, 3))
+        self._workers_max: Final = chosen.choice((1, 2, 2, 3))
+        self._due_moments_max: Final = chosen.choice((1, 2, 5, 5_000))
+        self._on_disk: Final = chosen.random() < 0.5
+        self._settings: Final = Settings(
+            application_id="simulated",
+            partitions=self._partitions,
+            batch_records_max=chosen.choice((1, 2, 5, 20, 100)),
+            task_idle_ms_max=chosen.choice((0, 5, 20)),
+            commit_linger_ms_max=chosen.choice((0, 0, 30)),
+            rebalance_seconds=5,
+            transaction_ms_max=chosen.choice((1_000, 30_000)),
+        )
+        self.broker: Final = MemoryBroker(random.Random(f"broker {history.seed}"))
+        self.fates: Final = Fates(random.Random(f"fates {history.seed}"), chosen.choice(SHARES))
+        self.group: Final = Group(self._partitions, random.Random(f"group {history.seed}"), self._say)
+        self.workers: Final[list[SimulatedWorker]] = []
+        self._disks: Final[dict[str, Disk]] = {}
+        self._started = 0
+        self._calm = False
+
+    async def live(self) -> None:
+        """Faults, then quiet, then the verdict."""
+        grouping = asyncio.ensure_future(self.group.run())
+        for number in range(self._workers_max):
+            self._start(f"disk-{number}")
+        troubles = asyncio.ensure_future(self._troubles())
+        feed = Feed(self.broker, self._partitions, random.Random(f"feed {self._history.seed}"))
+        await feed.write(self._load.chunks)
+        await asyncio.sleep(self._random.choice((0.0, 0.3, 2.0)))
+        troubles.cancel()
+        await self._calm_down()
+        if await self._everything_is_worked_off():
+            verdict = judge(
+                self.broker, self._partitions, self._load, changelog_topic("simulated"), self._stores()
+            )
+            if not verdict.clean:
+                self._problem(str(verdict))
+        else:
+            self._problem(f"not worked off after {QUIET_SECONDS_MAX:.0f} s: {self._lag()}")
+        grouping.cancel()
+
+    def count(self) -> None:
+        """Write down what happened."""
+        counted = self._history.counted
+        counted.update(self.broker.counted)
+        counted["rebalances"] += self.group.rebalances
+        counted["zombies"] += self.group.zombies
+        counted["workers"] += self._started
+        counted["requests"] += self.fates.steps.total()
+        self._history.met.update({(step, str(fate)): n for (step, fate), n in self.fates.met.items()})
+
+    # -- workers ------------------------------------------------------------------------------------
+
+    def _start(self, disk_name: str) -> None:
+        self._started += 1
+        process = Process(f"worker-{self._started}", self.broker, self.fates, self._say)
+        seed = f"{self._history.seed} {process.name}"
+        connection = MemoryConnection(self.broker, process, random.Random(f"connection {seed}"))
+        disk = self._disks.setdefault(disk_name, Disk())
+        worker = SimulatedWorker(
+            process,
+            connection,
+            self._settings,
+            lambda partition, store: Witnessed(store, ENGINE, self._due_moments_max),
+            self._store_factory(process.name, disk),
+            random.Random(f"worker {seed}"),
+        )
+        self.workers.append(worker)
+        self._say(f"{process.name} starts on {disk_name}")
+        self.group.join(worker)
+        asyncio.ensure_future(self._watch(worker, disk_name))
+
+    def _store_factory(self, name: str, disk: Disk) -> StoreFactory:
+        if self._open_store is not None:
+            opened = self._open_store
+            return lambda partition, cluster: opened(partition, name)
+        if self._on_disk:
+            return lambda partition, cluster: disk.open(partition)
+        return lambda partition, cluster: MemoryStore()
+
+    async def _watch(self, worker: SimulatedWorker, disk_name: str) -> None:
+        """What a supervisor does: when a worker has ended, another one is started in its place."""
+        left = asyncio.Event()
+        worker.on_leave = lambda _: left.set()
+        while worker.process.alive and not left.is_set():
+            await asyncio.sleep(0.05)
+        disk = self._disks[disk_name]
+        disk.pull_out()
+        if worker.failure is not None:
+            status = worker.failure.exit_status
+            self._history.counted[f"ended with {status}"] += 1
+            self._say(f"{worker.name} ends with {status}: {worker.failure.error!r}")
+            if status not in STATUSES:
+                self._problem(f"{worker.name} ended with {status}: {worker.failure.error!r}")
+        if left.is_set():
+            self.group.leave(worker)
+            worker.process.kill()
+        else:
+            await asyncio.sleep(self._random.choice((0.1, 1.0)))  # the session times out
+            self.group.leave(worker)
+        self.workers.remove(worker)
+        self._spoil(disk)
+        await asyncio.sleep(self._random.choice((0.0, 0.2, 1.0)))
+        self._start(disk_name)
+
+    def _spoil(self, disk: Disk) -> None:
+        """What may be found on the disk of a machine that has crashed."""
+        chance = 1.0 if self._calm else self._random.random()
+        if chance < 0.2:
+            disk.lose_tail(self._random)
+        elif chance < 0.3:
+            disk.wipe()
+        elif chance < 0.35:
+            disk.become_foreign(self._random)
+
+    # -- what happens besides -----------------------------------------------------------------------
+
+    async def _troubles(self) -> None:
+        if self._random.random() < 0.1:
+            return
+        happenings = (
+            self.group.rebalance,
+            self._kill_one,
+            self._freeze_one,
+            self._stop_one,
+            self._cut_one_off,
+            self._compact,
+            self._compact,
+            self._restart_broker,
+        )
+        while True:
+            await asyncio.sleep(self._random.choice(EVENT_SECONDS))
+            happening = self._random.choice(happenings)
+            self._history.counted[happening.__name__.strip("_").replace("_", " ")] += 1
+            happening()
+
+    def _one(self) -> SimulatedWorker | None:
+        return self._random.choice(self.workers) if self.workers else None
+
+    def _kill_one(self) -> None:
+        if worker := self._one():
+            worker.process.kill()
+
+    def _freeze_one(self) -> None:
+        if worker := self._one():
+            worker.process.freeze(self._random.choice((0.05, 1.0, 6.0)))
+
+    def _stop_one(self) -> None:
+        if worker := self._one():
+            self._say(f"{worker.name} is told to stop")
+            worker.process.spawn(worker.stop())
+
+    def _cut_one_off(self) -> None:
+        if worker := self._one():
+            self.group.cut_off(worker)
+
+    def _compact(self) -> None:
+        partition = self._random.randrange(self._partitions)
+        changelog = self.broker.partition(TP(changelog_topic("simulated"), partition))
+        self._history.counted["records compacted away"] += changelog.compact(self._random.randrange(4))
+
+    def _restart_broker(self) -> None:
+        self._say("the broker restarts")
+        self.broker.restart()
+        self.broker.up = False
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._random.choice((0.01, 0.3)), setattr, self.broker, "up", True)
+
+    # -- the end ------------------------------------------------------------------------------------
+
+    async def _calm_down(self) -> None:
+        self._say("quiet from here on")
+        self._calm = True
+        self.fates.share = 0.0
+        self.broker.up = True
+        for worker in self.workers:
+            worker.process.thaw()
+
+    async def _everything_is_worked_off(self) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + QUIET_SECONDS_MAX
+        while loop.time() < deadline:
+            await asyncio.sleep(0.25)
+            if not self.broker.undecided and not self._lag():
+                return True
+        return False
+
+    def _lag(self) -> dict[TP, int]:
+        """Records that the group has not committed."""
+        found = {}
+        for topic in TASK_TOPICS:
+            for partition in range(self._partitions):
+                tp = TP(topic, partition)
+                done = self.broker.offsets.get(tp, 0)
+                left = len(self.broker.partition(tp).read(done, 10**9).records)
+                if left:
+                    found[tp] = left
+        return found
+
+    def _stores(self) -> list[tuple[str, int, Store]]:
+        """The stores of all that have tasks now."""
+        found = []
+        for worker in self.group.members:
+            for partition in worker.partitions:
+                store = worker.tasks.opened(partition)
+                if worker.process.alive and store is not None:
+                    found.append((worker.name, partition, store))
+        return found
+
+    def _say(self, text: str) -> None:
+        self._history.trace.append(f"{asyncio.get_running_loop().time() - 1000:8.3f} {text}")
+
+    def _problem(self, text: str) -> None:
+        self._say(text)
+        self._history.problems.append(text)
