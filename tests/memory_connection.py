@@ -20,7 +20,7 @@ from tests.memory_broker import MemoryBroker
 from tests.memory_partition import Answer
 from tests.simulated_process import Process
 
-LOOK_AGAIN_SECONDS: Final = 0.05
+LOOK_AGAIN_SECONDS: Final = 0.1
 BREATH_SECONDS: Final = 0.05
 
 

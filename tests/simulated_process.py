@@ -20,7 +20,7 @@ from tests.memory_broker import ComeAgain, MemoryBroker
 
 T = TypeVar("T")
 
-TRAVEL_SECONDS: Final = (0.0, 0.001, 0.001, 0.003, 0.02)
+TRAVEL_SECONDS: Final = (0.0, 0.0, 0.0, 0.001, 0.003, 0.02)
 LATE_SECONDS: Final = (0.0, 0.01, 0.1, 1.0)
 FREEZE_SECONDS: Final = (0.01, 0.3, 3.0, 12.0)
 RETRY_SECONDS: Final = 0.01
@@ -87,6 +87,8 @@ class Process:
         self._broker: Final = broker
         self._fates: Final = fates
         self._say: Final = say
+        self.ended: Final = asyncio.Event()
+        """Set when the process is dead."""
         self._awake: Final = asyncio.Event()
         self._awake.set()
         self._tasks: Final[dict[asyncio.Task[Any], None]] = {}
@@ -109,6 +111,7 @@ class Process:
         if self.alive:
             self._say(f"{self.name} is dead")
             self.alive = False
+            self.ended.set()
             self._awake.set()
             for task in list(self._tasks):
                 task.cancel()
@@ -138,12 +141,15 @@ class Process:
             self._say(f"{self.name}: {step}: {fate}")
             self._before(fate, effect)
         await asyncio.sleep(self._fates.travel())
-        await self.ready()
+        if not self.alive or self.frozen:
+            await self.ready()
         result = await self._at_the_broker(effect)
         if fate is not None:
             self._after(fate)
-        await asyncio.sleep(self._fates.travel())
-        await self.ready()
+        if seconds := self._fates.travel():
+            await asyncio.sleep(seconds)
+        if not self.alive or self.frozen:
+            await self.ready()
         return result
 
     def _before(self, fate: Fate, effect: Callable[[], object]) -> None:

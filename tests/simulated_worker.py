@@ -75,6 +75,11 @@ class SimulatedWorker:
         """Its process's name."""
         return self.process.name
 
+    @property
+    def flowing(self) -> bool:
+        """Whether its tasks are recovered and it reads them."""
+        return self._flowing and self.process.alive and not self.should_stop
+
     async def give_up_tasks(self) -> None:
         """The group rebalances: what is under way is finished, nothing else is begun."""
         async with self._turn:

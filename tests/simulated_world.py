@@ -32,7 +32,7 @@ from tests.virtual_loop import NothingHappens, run
 
 SHARES: Final = (0.0, 0.002, 0.01, 0.03)
 """Of how many requests meet with a fate."""
-EVENT_SECONDS: Final = (0.01, 0.1, 0.5)
+EVENT_SECONDS: Final = (0.05, 0.3, 0.8)
 """Between two of the things that happen besides."""
 QUIET_SECONDS_MAX: Final = 600.0
 """Virtual; whoever has not worked everything off by then hangs."""
@@ -90,7 +90,7 @@ class World:
         self._settings: Final = Settings(
             application_id="simulated",
             partitions=self._partitions,
-            batch_records_max=chosen.choice((1, 2, 5, 20, 100)),
+            batch_records_max=chosen.choice((1, 2, 3, 5, 20, 100)),
             task_idle_ms_max=chosen.choice((0, 5, 20)),
             commit_linger_ms_max=chosen.choice((0, 0, 30)),
             rebalance_seconds=5,
@@ -166,10 +166,14 @@ class World:
 
     async def _watch(self, worker: SimulatedWorker, disk_name: str) -> None:
         """What a supervisor does: when a worker has ended, another one is started in its place."""
-        left = asyncio.Event()
-        worker.on_leave = lambda _: left.set()
-        while worker.process.alive and not left.is_set():
-            await asyncio.sleep(0.05)
+        left: list[SimulatedWorker] = []
+
+        def leave(worker: SimulatedWorker) -> None:
+            left.append(worker)
+            worker.process.kill()
+
+        worker.on_leave = leave
+        await worker.process.ended.wait()
         disk = self._disks[disk_name]
         disk.pull_out()
         if worker.failure is not None:
@@ -178,12 +182,9 @@ class World:
             self._say(f"{worker.name} ends with {status}: {worker.failure.error!r}")
             if status not in STATUSES:
                 self._problem(f"{worker.name} ended with {status}: {worker.failure.error!r}")
-        if left.is_set():
-            self.group.leave(worker)
-            worker.process.kill()
-        else:
+        if not left:
             await asyncio.sleep(self._random.choice((0.1, 1.0)))  # the session times out
-            self.group.leave(worker)
+        self.group.leave(worker)
         self.workers.remove(worker)
         self._spoil(disk)
         await asyncio.sleep(self._random.choice((0.0, 0.2, 1.0)))
@@ -267,9 +268,14 @@ class World:
         deadline = loop.time() + QUIET_SECONDS_MAX
         while loop.time() < deadline:
             await asyncio.sleep(0.25)
-            if not self.broker.undecided and not self._lag():
+            if self._settled() and not self.broker.undecided and not self._lag():
                 return True
         return False
+
+    def _settled(self) -> bool:
+        """Whether every task has one owner, and that one has recovered it."""
+        owned = [partition for member in self.group.members if member.flowing for partition in member.partitions]
+        return sorted(owned) == list(range(self._partitions)) and len(self.workers) == self._workers_max
 
     def _lag(self) -> dict[TP, int]:
         """Records that the group has not committed."""
