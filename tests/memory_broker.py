@@ -6,7 +6,8 @@ its answer gets lost, is for `tests.memory_connection`. As in Kafka
 - opening a producer raises its epoch, so that the one before is fenced, and aborts what that one left open;
 - a commit is decided at once, but its markers are written one after the other, in any order, later: until the last
   of them the next transaction of that producer has to wait, and so has whoever opens it anew;
-- the group's offsets of a transaction count from their own marker on.
+- the group's offsets of a transaction count from their own marker on;
+- what is open for too long is aborted, and its producer fenced.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Transaction:
 
     def __init__(self) -> None:
         self.epoch = -1
+        self.number = 0
+        """Counts the transactions that were begun."""
         self.state = State.EMPTY
         self.places: Final[dict[TP, None]] = {}
         """Partitions it has written to, in that order; those whose marker is missing once it is decided."""
@@ -55,8 +58,9 @@ class Transaction:
 class MemoryBroker:
     """One broker, one consumer group."""
 
-    def __init__(self, chosen: random.Random) -> None:
+    def __init__(self, chosen: random.Random, transaction_seconds_max: float) -> None:
         self._random: Final = chosen
+        self._transaction_seconds_max: Final = transaction_seconds_max
         self._partitions: Final[dict[TP, MemoryPartition]] = {}
         self._transactions: Final[dict[str, Transaction]] = {}
         self.offsets: Final[dict[TP, int]] = {}
@@ -74,9 +78,7 @@ class MemoryBroker:
         """Fence whoever had the transactional id; returns the new epoch. Raises ComeAgain."""
         transaction = self._transactions.setdefault(name, Transaction())
         if transaction.state is State.ONGOING:
-            transaction.epoch += 1
-            self.counted["aborted by the next owner"] += 1
-            self._decide(name, transaction, State.ABORTING)
+            self._fence(name, transaction, "aborted by the next owner")
         if transaction.state is not State.EMPTY:
             raise ComeAgain
         transaction.epoch += 1
@@ -105,9 +107,7 @@ class MemoryBroker:
         """What was open is lost: its producers are fenced. What was decided is carried out."""
         for name, transaction in self._transactions.items():
             if transaction.state is State.ONGOING:
-                transaction.epoch += 1
-                self.counted["lost by a restart"] += 1
-                self._decide(name, transaction, State.ABORTING)
+                self._fence(name, transaction, "lost by a restart")
 
     @property
     def undecided(self) -> bool:
@@ -125,9 +125,24 @@ class MemoryBroker:
         transaction = self._fenced(name, epoch)
         if transaction.state in (State.COMMITTING, State.ABORTING):
             raise ComeAgain
-        transaction.state = State.ONGOING
+        if transaction.state is State.EMPTY:
+            transaction.state = State.ONGOING
+            transaction.number += 1
+            loop = asyncio.get_running_loop()
+            loop.call_later(
+                self._transaction_seconds_max, self._expire, name, transaction, transaction.number
+            )
         transaction.places[tp] = None
         return transaction
+
+    def _expire(self, name: str, transaction: Transaction, number: int) -> None:
+        if transaction.state is State.ONGOING and transaction.number == number:
+            self._fence(name, transaction, "open for too long")
+
+    def _fence(self, name: str, transaction: Transaction, why: str) -> None:
+        self.counted[why] += 1
+        transaction.epoch += 1
+        self._decide(name, transaction, State.ABORTING)
 
     def _decide(self, name: str, transaction: Transaction, state: State) -> None:
         transaction.state = state

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
+from streams.store import Store
 from tests.simulated_process import Dead
+
+
+class AnyDisk(Protocol):
+    """What a machine's disk may be asked for, and what may befall it between two processes."""
+
+    def open(self, partition: int) -> Store:
+        """The store of a task, as it was left."""
+        ...
+
+    def pull_out(self) -> None:
+        """The process is gone: whatever it has open it can neither read nor write any more."""
+        ...
+
+    def lose_tail(self, chosen: random.Random) -> None:
+        """The stores are as they were some time ago."""
+        ...
+
+    def wipe(self) -> None:
+        """The stores are gone."""
+        ...
+
+    def become_foreign(self, chosen: random.Random) -> None:
+        """The stores are those of a longer changelog, with rows that nobody here wrote."""
+        ...
+
 
 Writes = list[tuple[Mapping[bytes, bytes | None], int | None]]
 
 FOREIGN_ROW: Final = b'{"due":1}'
+FOREIGN_OFFSET: Final = 10**9
 
 
 class Disk:
@@ -45,7 +72,7 @@ class Disk:
     def become_foreign(self, chosen: random.Random) -> None:
         """The stores are those of a longer changelog, with rows that nobody here wrote."""
         for writes in self.writes.values():
-            writes.append(({b"mts/NOBODY": FOREIGN_ROW}, 10**9 + chosen.randrange(1000)))
+            writes.append(({b"mts/NOBODY": FOREIGN_ROW}, FOREIGN_OFFSET))
 
 
 class DiskStore:

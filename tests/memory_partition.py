@@ -100,7 +100,11 @@ class MemoryPartition:
         Aborted records go too, markers stay. Returns how many were removed.
         """
         stable = self.stable
-        old = [entry for entry in self._entries[: max(0, len(self._entries) - keep_last)] if entry.offset < stable]
+        old = [
+            entry
+            for entry in self._entries[: max(0, len(self._entries) - keep_last)]
+            if entry.offset < stable
+        ]
         latest = {record.key: record.offset for record in self.committed()}
         gone = {
             entry.offset

@@ -27,9 +27,12 @@ PAUSE_SECONDS: Final = (0.1, 0.3, 1.0)
 
 
 class Feed:
-    """Writes chunks to a broker."""
+    """Writes chunks to a broker; the records of a chunk in order of time, or in any."""
 
-    def __init__(self, broker: MemoryBroker, partitions: int, chosen: random.Random) -> None:
+    def __init__(
+        self, broker: MemoryBroker, partitions: int, chosen: random.Random, *, in_order: bool
+    ) -> None:
+        self._in_order: Final = in_order
         self._broker: Final = broker
         self._partitions: Final = partitions
         self._random: Final = chosen
@@ -65,12 +68,17 @@ class Feed:
                 await asyncio.sleep(AGAIN_SECONDS)
 
     def _lines(self, chunk: Chunk) -> Iterator[tuple[TP, Item]]:
-        """What is to be written where, in order of time; ticks go to every partition."""
+        """What is to be written where; ticks go to every partition."""
         ticks = [(ms, None, CLOCK.types[0], _tick(ms)) for ms in chunk.ticks]
         events = [(record.time_ms, record.key, record.type, record.value) for record in chunk.records]
-        for ms, key, type_, value in sorted([*ticks, *events], key=lambda line: line[0]):
-            every = key is None
-            for partition in range(self._partitions) if every else (link_partition(key, self._partitions),):
+        lines = [*ticks, *events]
+        # What has one time (an event, its repetition, its contradiction) stays in its order.
+        moments = sorted({line[0] for line in lines})
+        places = moments if self._in_order else self._random.sample(moments, len(moments))
+        rank = {ms: place for place, ms in enumerate(places)}
+        for ms, key, type_, value in sorted(lines, key=lambda line: rank[line[0]]):
+            own = range(self._partitions) if key is None else (link_partition(key, self._partitions),)
+            for partition in own:
                 yield TP(TOPIC_OF_TYPE[type_], partition), (key, value, ms)
 
 

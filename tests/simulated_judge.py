@@ -1,7 +1,8 @@
 """The judge of a simulated history: reads the log in memory as a read_committed consumer would, when all is quiet.
 
 The main part is the verifier that judges the faults on the real broker (`chaos.verifier`): every accepted event
-once and in order, every outcome once, ids as in the fault-free run, books, gifts, referrals. Beyond it: every
+once and in order, every outcome once, ids as in the fault-free run, books, gifts, referrals. Then the auditor of
+the journal (`tests.auditor`), which recounts every account from the rules. And beyond them: every
 record was consumed by exactly one committed transaction; the committed offsets say so too; the rows of every
 store, those of the changelog and those that a replay of the journal gives are the same, byte for byte.
 """
@@ -21,6 +22,7 @@ from chaos.verifier import verify
 from schemas.topics import JOURNAL
 from streams.store import Store
 from streams.task import ReadRecord
+from tests.auditor import Auditor
 from tests.memory_broker import MemoryBroker
 from tests.simulated_load import ENGINE, SimulatedLoad
 from tests.simulated_witness import WITNESS
@@ -38,6 +40,9 @@ def judge(
     numbers: Final = range(partitions)
     topics = {topic: [_found(r) for p in numbers for r in _committed(broker, topic, p)] for topic in READ}
     verdict = verify(topics, load.sent, load.fault_free)
+    auditor = Auditor()
+    auditor.read(record.value or b"" for p in numbers for record in _committed(broker, JOURNAL.name, p))
+    verdict.wrong.extend(auditor.finish())
     for partition in numbers:
         _consumed(verdict, broker, partition)
         _rows(verdict, broker, changelog, partition, stores)
@@ -55,13 +60,13 @@ def _consumed(verdict: Verdict, broker: MemoryBroker, partition: int) -> None:
         tp = TP(topic, partition)
         written = [record.offset for record in _committed(broker, topic, partition)]
         consumed = [offset for name, offset in seen if name == topic]
-        verdict.compare(
-            f"consumed of {topic}/{partition}", written, consumed
-        )
+        verdict.compare(f"consumed of {topic}/{partition}", written, consumed)
         verdict.check(consumed == sorted(consumed), f"{topic}/{partition} was consumed out of order")
         next_one = broker.offsets.get(tp)
         expected = written[-1] + 1 if written else None
-        verdict.check(next_one == expected, f"committed offset of {topic}/{partition}: {next_one}, not {expected}")
+        verdict.check(
+            next_one == expected, f"committed offset of {topic}/{partition}: {next_one}, not {expected}"
+        )
 
 
 def _rows(
@@ -83,7 +88,9 @@ def _rows(
             _same(verdict, f"rows of {name}, task {partition}", dict(store.items()), latest)
 
 
-def _same(verdict: Verdict, what: str, rows: dict[bytes, bytes | None], latest: dict[bytes | None, bytes | None]) -> None:
+def _same(
+    verdict: Verdict, what: str, rows: dict[bytes, bytes | None], latest: dict[bytes | None, bytes | None]
+) -> None:
     for key in rows.keys() | latest.keys():
         verdict.checked["rows"] += 1
         verdict.check(rows.get(key or b"") == latest.get(key), f"{what}: {key!r} is not as in the changelog")
@@ -94,4 +101,6 @@ def _committed(broker: MemoryBroker, topic: str, partition: int) -> Iterable[Rea
 
 
 def _found(record: ReadRecord) -> Found:
-    return Found((record.key or b"").decode(), json.loads(record.value or b""), record.partition, record.offset)
+    return Found(
+        (record.key or b"").decode(), json.loads(record.value or b""), record.partition, record.offset
+    )

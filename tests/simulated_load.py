@@ -27,25 +27,35 @@ from tests.case_runner import new_engine
 ENGINE: Final[Engine] = new_engine()
 LOADS: Final = 200
 """So many different loads are made; a load and its fault-free run serve many histories."""
+LATE_EVERY: Final = 3
 START: Final = datetime(2021, 8, 2, tzinfo=UTC)
+PROFILE: Final = {"segment": "individual", "dwelling": "house", "city": "Labinsk"}
+PAYMENT: Final = {"amount": "650.00", "service": "internet", "months": 1}
 CHUNKS: Final = 5
 CHUNK_DAYS: Final = 14
 
 
 class SimulatedLoad:
-    """One load: its chunks, all its records, and what comes of them when nothing goes wrong."""
+    """One load: its chunks, all its records, and what comes of them when nothing goes wrong.
 
-    def __init__(self, seed: int) -> None:
+    In a `late` one some events are delivered weeks after they happened, and a chunk in any order. Then nobody can
+    say beforehand which record is applied first, and so what will come of them: `fault_free` is None.
+    """
+
+    def __init__(self, seed: int, *, late: bool) -> None:
+        self.late: Final = late
         self._random: Final = random.Random(f"load {seed}")
         self._number = 0
         self._last_ms = 0
         self._bought: Final[list[str]] = []
         self._counts: Final[Counter[str]] = Counter()
+        self._held_back: Final[list[tuple[int, list[Planned]]]] = []
+        """Records that are delivered with the chunk of that number."""
         self.chunks: Final = [self._chunk(number) for number in range(CHUNKS)]
         end = START + timedelta(CHUNKS * CHUNK_DAYS + 1)
         self.chunks.append(Chunk([], [_ms(end)]))
         self.sent: Final = [record for chunk in self.chunks for record in chunk.records]
-        self.fault_free: Final = _fault_free(self.sent, _ms(end))
+        self.fault_free: Final = None if late else _fault_free(self.sent, _ms(end))
 
     def _chunk(self, number: int) -> Chunk:
         chosen = self._random
@@ -55,7 +65,12 @@ class SimulatedLoad:
         records: list[Planned] = []
         for second, wish in zip(moments, wishes, strict=True):
             self._last_ms = max(_ms(start + timedelta(seconds=second)), self._last_ms + 1)
-            records += self._records(self._last_ms, wish)
+            made = list(self._records(self._last_ms, wish))
+            if self.late and 0 < number < CHUNKS - 1 and chosen.random() < 0.3:
+                self._held_back.append((chosen.randint(number + 1, min(number + 2, CHUNKS - 1)), made))
+            else:
+                records += made
+        records += [record for to, late in self._held_back if to == number for record in late]
         ticks = [_ms(start + timedelta(day)) for day in range(CHUNK_DAYS) if chosen.random() < 0.1]
         return Chunk(records, ticks)
 
@@ -65,6 +80,10 @@ class SimulatedLoad:
             wishes.append(Wish("mts", name, "account.opened", {"segment": "individual"}))
             wishes.append(Wish("mts", name, "service.activated", MOBILE))
         wishes.append(Wish("mts", "G0", "points.adjusted", {"points": 60_000, **STAFF}))
+        for name, day in (("I0", 10), ("I1", 20)):
+            activation = {"service": "internet", "billing_day": day, "tariff": TARIFFS[0]}
+            wishes.append(Wish("orgtechservice", name, "account.opened", PROFILE))
+            wishes.append(Wish("orgtechservice", name, "service.activated", activation))
         wishes.append(Wish("t2-pbx", "V0", "account.opened", {"segment": "individual"}))
         wishes.append(Wish("t2-pbx", "V0", "service.activated", PBX))
         return wishes
@@ -91,14 +110,8 @@ class SimulatedLoad:
         return self._friend()
 
     def _internet(self) -> Wish:
-        """A member of the internet provider opens an account, is activated, then pays."""
-        steps: list[tuple[str, dict[str, Any]]] = [
-            ("account.opened", {"segment": "individual", "dwelling": "house", "city": "Labinsk"}),
-            ("service.activated", {"service": "internet", "tariff": TARIFFS[0]}),
-        ]
-        done = self._number_of("orgtechservice")
-        type_, data = steps[done] if done < len(steps) else ("payment.received", _PAYMENT)
-        return Wish("orgtechservice", "I0", type_, data)
+        """A member of the internet provider pays, or does not; the billing dates come anyway."""
+        return Wish("orgtechservice", self._random.choice(("I0", "I1")), "payment.received", PAYMENT)
 
     def _friend(self) -> Wish:
         """Somebody registers the code of an advocate: one friend only, so that no order matters."""
@@ -141,13 +154,10 @@ class SimulatedLoad:
             yield Planned(time_ms, key, wish.type, b'{"nonsense":%d}' % self._number, False)
 
 
-_PAYMENT: Final = {"amount": "650.00", "service": "internet", "months": 1}
-
-
 @lru_cache(maxsize=LOADS)
 def load_of(number: int) -> SimulatedLoad:
     """A load by its number."""
-    return SimulatedLoad(number)
+    return SimulatedLoad(number, late=number % LATE_EVERY == 0)
 
 
 def _ms(moment: datetime) -> int:

@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from aiokafka.errors import KafkaConnectionError
 
@@ -24,6 +24,8 @@ TRAVEL_SECONDS: Final = (0.0, 0.0, 0.0, 0.001, 0.003, 0.02)
 LATE_SECONDS: Final = (0.0, 0.01, 0.1, 1.0)
 FREEZE_SECONDS: Final = (0.01, 0.3, 3.0, 12.0)
 RETRY_SECONDS: Final = 0.01
+OFTENER: Final = {"commit": 4, "abort": 10, "open": 4, "cluster": 4, "ends": 4, "committed": 4}
+"""Requests that are few, and that much hangs on, meet with something so many times as often."""
 
 
 class Dead(Exception):
@@ -47,12 +49,24 @@ class Fate(StrEnum):
     """An error, and it happens later, if nobody has fenced it by then."""
 
 
-class Fates:
-    """Decides over every request from the seed; `share` of all requests meet with something."""
+class Strike(NamedTuple):
+    """The one thing that happens in a history: which request meets with what."""
 
-    def __init__(self, chosen: random.Random, share: float) -> None:
+    request: int
+    fate: Fate
+
+
+class Fates:
+    """Decides over every request from the seed; `share` of all requests meet with something.
+
+    With `strike` exactly one does: the request of that number, counted from 0, meets with that fate.
+    """
+
+    def __init__(self, chosen: random.Random, share: float, strike: Strike | None = None) -> None:
         self._random: Final = chosen
+        self._strike: Final = strike
         self.share = share
+        self._requests = 0
         self.met: Final[Counter[tuple[str, Fate]]] = Counter()
         """How often each fate has met each kind of request."""
         self.steps: Final[Counter[str]] = Counter()
@@ -60,7 +74,13 @@ class Fates:
     def of(self, step: str) -> Fate | None:
         """What this request meets with, None for nothing."""
         self.steps[step] += 1
-        if self._random.random() >= self.share:
+        number, self._requests = self._requests, self._requests + 1
+        if self._strike is not None:
+            if number != self._strike.request:
+                return None
+            self.met[step, self._strike.fate] += 1
+            return self._strike.fate
+        if self._random.random() >= self.share * OFTENER.get(step, 1):
             return None
         fate = self._random.choice(_FATES)
         self.met[step, fate] += 1

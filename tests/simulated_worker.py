@@ -31,6 +31,8 @@ from tests.simulated_process import Process
 
 POLL_SECONDS: Final = 0.2
 STOP_SECONDS: Final = 10.0
+HOP_SECONDS: Final = (0.0, 0.0, 0.0, 0.001, 0.1)
+"""How long a batch is on its way from the reader to an instance of the agent."""
 TASK_TOPICS: Final = (CLOCK.name, *(topic.name for topic in TASK if topic is not CLOCK))
 
 
@@ -57,14 +59,14 @@ class SimulatedWorker:
         self.on_leave: Callable[[SimulatedWorker], None] = lambda worker: None
         self._connection: Final = connection
         self._random: Final = chosen
-        self._flowing = False
+        self._flow: Final = asyncio.Event()
         self._turn: Final = asyncio.Lock()
         self._recovering: asyncio.Task[None] | None = None
         self._batches: Final[asyncio.Queue[Batch]] = asyncio.Queue()
         self.tasks: Final = Tasks(changelog_topic(settings.application_id), new_task, new_store)
         loop = asyncio.get_running_loop()
         self.reader: Final = TaskReader(
-            self, connection, lambda: self._flowing and not self.should_stop, loop.time
+            self, connection, lambda: self._flow.is_set() and not self.should_stop, loop.time
         )
         self.transactions: Final = Transactions(self, connection.open_producer)
         add_accounts_agent(cast(StreamApp, self))
@@ -78,13 +80,13 @@ class SimulatedWorker:
     @property
     def flowing(self) -> bool:
         """Whether its tasks are recovered and it reads them."""
-        return self._flowing and self.process.alive and not self.should_stop
+        return self._flow.is_set() and self.process.alive and not self.should_stop
 
     async def give_up_tasks(self) -> None:
         """The group rebalances: what is under way is finished, nothing else is begun."""
         async with self._turn:
             self.assignment += 1
-            self._flowing = False
+            self._flow.clear()
             self.reader.forget()
             # What waits in front of the agent is cleared, but an instance may have taken it up just before.
             while self._random.random() < 0.5 and not self._batches.empty():
@@ -143,11 +145,15 @@ class SimulatedWorker:
 
     async def _stream(self) -> AsyncIterator[Batch]:
         while True:
-            yield await self._batches.get()
+            batch = await self._batches.get()
+            await asyncio.sleep(self._random.choice(HOP_SECONDS))
+            await self.process.ready()
+            yield batch
 
     async def _read(self) -> None:
         try:
             while True:
+                await self._flow.wait()
                 await self.process.ready()
                 await self.reader.fetch_some(POLL_SECONDS)
                 for batch in self.reader.due():
@@ -158,7 +164,8 @@ class SimulatedWorker:
     async def _recover(self, partitions: Sequence[int], assignment: int) -> None:
         try:
             await recover_tasks(self, self._connection, partitions)
-            self._flowing = begin_tasks(self, partitions, assignment)
+            if begin_tasks(self, partitions, assignment):
+                self._flow.set()
         except IllegalStateError:
             return  # the assignment changed under us; the new one has a recovery of its own
         except Exception as error:

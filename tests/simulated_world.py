@@ -16,16 +16,16 @@ from typing import Final
 from faust.types import TP
 
 from streams.settings import Settings
-from streams.store import MemoryStore, Store, StoreFactory
+from streams.store import MemoryStore, Store
 from streams.table import changelog_topic
 from tests.memory_broker import MemoryBroker
 from tests.memory_connection import MemoryConnection
-from tests.memory_disk import Disk
+from tests.memory_disk import AnyDisk, Disk
 from tests.simulated_feed import Feed
 from tests.simulated_group import Group
 from tests.simulated_judge import judge
 from tests.simulated_load import ENGINE, LOADS, load_of
-from tests.simulated_process import Fates, Process
+from tests.simulated_process import Fates, Process, Strike
 from tests.simulated_witness import Witnessed
 from tests.simulated_worker import TASK_TOPICS, SimulatedWorker
 from tests.virtual_loop import NothingHappens, run
@@ -38,6 +38,8 @@ QUIET_SECONDS_MAX: Final = 600.0
 """Virtual; whoever has not worked everything off by then hangs."""
 STATUSES: Final = (69, 75)
 """How a worker may end by itself: the broker failed it, or it is fenced. Any other status is a bug."""
+
+NewDisk = Callable[[str], AnyDisk]
 
 
 class History:
@@ -57,50 +59,59 @@ class History:
         return not self.problems
 
 
-def run_history(seed: int, open_store: Callable[[int, str], Store] | None = None) -> History:
-    """Run one history. `open_store` gives other stores than the seed would choose, by partition and worker."""
+def run_history(seed: int, *, new_disk: NewDisk | None = None, strike: Strike | None = None) -> History:
+    """Run one history.
+
+    With `new_disk` all stores are on disks that it makes, by name, whatever the seed would choose. With `strike`
+    one request meets with one fate and nothing else happens.
+    """
     history = History(seed)
     world: list[World] = []
 
     async def live() -> None:
-        world.append(World(history, open_store))
+        world.append(World(history, new_disk, strike))
         await world[0].live()
 
     try:
         run(live())
     except NothingHappens:
         history.problems.append("everybody waits for somebody")
-    if world:
-        world[0].count()
+    world[0].count()
     return history
 
 
 class World:
     """Everything there is in one history."""
 
-    def __init__(self, history: History, open_store: Callable[[int, str], Store] | None) -> None:
+    def __init__(self, history: History, new_disk: NewDisk | None, strike: Strike | None) -> None:
         self._history: Final = history
-        self._open_store: Final = open_store
         chosen = self._random = random.Random(f"history {history.seed}")
         self._load: Final = load_of(chosen.randrange(LOADS))
         self._partitions: Final = chosen.choice((1, 2, 2, 3))
         self._workers_max: Final = chosen.choice((1, 2, 2, 3))
         self._due_moments_max: Final = chosen.choice((1, 2, 5, 5_000))
-        self._on_disk: Final = chosen.random() < 0.5
-        self._settings: Final = Settings(
-            application_id="simulated",
-            partitions=self._partitions,
-            batch_records_max=chosen.choice((1, 2, 3, 5, 20, 100)),
-            task_idle_ms_max=chosen.choice((0, 5, 20)),
-            commit_linger_ms_max=chosen.choice((0, 0, 30)),
-            rebalance_seconds=5,
-            transaction_ms_max=chosen.choice((1_000, 30_000)),
+        self._on_disk: Final = chosen.random() < 0.5 or new_disk is not None
+        self._new_disk: Final = new_disk or (lambda name: Disk())
+        self._settings: Final = Settings.model_validate(
+            {
+                "application_id": "simulated",
+                "partitions": self._partitions,
+                "batch_records_max": chosen.choice((1, 2, 3, 5, 20, 100)),
+                "task_idle_ms_max": chosen.choice((0, 5, 20)),
+                "commit_linger_ms_max": chosen.choice((0, 0, 30)),
+                "rebalance_seconds": 5,
+                "transaction_ms_max": chosen.choice((1_000, 30_000)),
+            }
         )
-        self.broker: Final = MemoryBroker(random.Random(f"broker {history.seed}"))
-        self.fates: Final = Fates(random.Random(f"fates {history.seed}"), chosen.choice(SHARES))
+        self.broker: Final = MemoryBroker(
+            random.Random(f"broker {history.seed}"), self._settings.transaction_ms_max / 1000
+        )
+        self.fates: Final = Fates(random.Random(f"fates {history.seed}"), chosen.choice(SHARES), strike)
+        self._troubled: Final = chosen.random() < 0.9 and strike is None
         self.group: Final = Group(self._partitions, random.Random(f"group {history.seed}"), self._say)
         self.workers: Final[list[SimulatedWorker]] = []
-        self._disks: Final[dict[str, Disk]] = {}
+        self._disks: Final[dict[str, AnyDisk]] = {}
+        self._watching: Final[list[asyncio.Future[None]]] = []
         self._started = 0
         self._calm = False
 
@@ -110,7 +121,12 @@ class World:
         for number in range(self._workers_max):
             self._start(f"disk-{number}")
         troubles = asyncio.ensure_future(self._troubles())
-        feed = Feed(self.broker, self._partitions, random.Random(f"feed {self._history.seed}"))
+        feed = Feed(
+            self.broker,
+            self._partitions,
+            random.Random(f"feed {self._history.seed}"),
+            in_order=not self._load.late,
+        )
         await feed.write(self._load.chunks)
         await asyncio.sleep(self._random.choice((0.0, 0.3, 2.0)))
         troubles.cancel()
@@ -142,27 +158,21 @@ class World:
         process = Process(f"worker-{self._started}", self.broker, self.fates, self._say)
         seed = f"{self._history.seed} {process.name}"
         connection = MemoryConnection(self.broker, process, random.Random(f"connection {seed}"))
-        disk = self._disks.setdefault(disk_name, Disk())
+        if disk_name not in self._disks:
+            self._disks[disk_name] = self._new_disk(disk_name)
+        disk = self._disks[disk_name]
         worker = SimulatedWorker(
             process,
             connection,
             self._settings,
             lambda partition, store: Witnessed(store, ENGINE, self._due_moments_max),
-            self._store_factory(process.name, disk),
+            lambda partition, cluster: disk.open(partition) if self._on_disk else MemoryStore(),
             random.Random(f"worker {seed}"),
         )
         self.workers.append(worker)
         self._say(f"{process.name} starts on {disk_name}")
         self.group.join(worker)
-        asyncio.ensure_future(self._watch(worker, disk_name))
-
-    def _store_factory(self, name: str, disk: Disk) -> StoreFactory:
-        if self._open_store is not None:
-            opened = self._open_store
-            return lambda partition, cluster: opened(partition, name)
-        if self._on_disk:
-            return lambda partition, cluster: disk.open(partition)
-        return lambda partition, cluster: MemoryStore()
+        self._watching.append(asyncio.ensure_future(self._watch(worker, disk_name)))
 
     async def _watch(self, worker: SimulatedWorker, disk_name: str) -> None:
         """What a supervisor does: when a worker has ended, another one is started in its place."""
@@ -190,7 +200,7 @@ class World:
         await asyncio.sleep(self._random.choice((0.0, 0.2, 1.0)))
         self._start(disk_name)
 
-    def _spoil(self, disk: Disk) -> None:
+    def _spoil(self, disk: AnyDisk) -> None:
         """What may be found on the disk of a machine that has crashed."""
         chance = 1.0 if self._calm else self._random.random()
         if chance < 0.2:
@@ -203,8 +213,6 @@ class World:
     # -- what happens besides -----------------------------------------------------------------------
 
     async def _troubles(self) -> None:
-        if self._random.random() < 0.1:
-            return
         happenings = (
             self.group.rebalance,
             self._kill_one,
@@ -215,7 +223,7 @@ class World:
             self._compact,
             self._restart_broker,
         )
-        while True:
+        while self._troubled:
             await asyncio.sleep(self._random.choice(EVENT_SECONDS))
             happening = self._random.choice(happenings)
             self._history.counted[happening.__name__.strip("_").replace("_", " ")] += 1
@@ -274,7 +282,9 @@ class World:
 
     def _settled(self) -> bool:
         """Whether every task has one owner, and that one has recovered it."""
-        owned = [partition for member in self.group.members if member.flowing for partition in member.partitions]
+        owned = [
+            partition for member in self.group.members if member.flowing for partition in member.partitions
+        ]
         return sorted(owned) == list(range(self._partitions)) and len(self.workers) == self._workers_max
 
     def _lag(self) -> dict[TP, int]:
