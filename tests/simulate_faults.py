@@ -13,6 +13,7 @@ import os
 import secrets
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,7 @@ def one(seed: int) -> History:
 def some(first: int) -> Some:
     """The histories from a seed on."""
     logging.disable(logging.CRITICAL)  # stores that are discarded, batches that do not finish: on purpose
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # of processes that were killed
     found = Some(SEEDS_AT_ONCE, [], Counter(), Counter())
     for seed in range(first, first + SEEDS_AT_ONCE):
         history = one(seed)

@@ -66,17 +66,16 @@ class Fates:
         self._random: Final = chosen
         self._strike: Final = strike
         self.share = share
-        self._requests = 0
         self.met: Final[Counter[tuple[str, Fate]]] = Counter()
         """How often each fate has met each kind of request."""
-        self.steps: Final[Counter[str]] = Counter()
+        self.steps: Final[list[str]] = []
+        """What kind of request each one was."""
 
     def of(self, step: str) -> Fate | None:
         """What this request meets with, None for nothing."""
-        self.steps[step] += 1
-        number, self._requests = self._requests, self._requests + 1
+        self.steps.append(step)
         if self._strike is not None:
-            if number != self._strike.request:
+            if len(self.steps) != self._strike.request + 1:
                 return None
             self.met[step, self._strike.fate] += 1
             return self._strike.fate

@@ -50,7 +50,9 @@ class History:
         self.problems: list[str] = []
         self.trace: Final[list[str]] = []
         self.counted: Final[Counter[str]] = Counter()
-        self.met: Counter[tuple[str, str]] = Counter()
+        self.steps: Final[list[str]] = []
+        """What kind of request each one was."""
+        self.met: Final[Counter[tuple[str, str]]] = Counter()
         """(step, fate) → how often."""
 
     @property
@@ -148,7 +150,10 @@ class World:
         counted["rebalances"] += self.group.rebalances
         counted["zombies"] += self.group.zombies
         counted["workers"] += self._started
-        counted["requests"] += self.fates.steps.total()
+        counted["on disk"] += self._on_disk
+        counted["late loads"] += self._load.late
+        counted["requests"] += len(self.fates.steps)
+        self._history.steps.extend(self.fates.steps)
         self._history.met.update({(step, str(fate)): n for (step, fate), n in self.fates.met.items()})
 
     # -- workers ------------------------------------------------------------------------------------
@@ -202,12 +207,16 @@ class World:
 
     def _spoil(self, disk: AnyDisk) -> None:
         """What may be found on the disk of a machine that has crashed."""
-        chance = 1.0 if self._calm else self._random.random()
+        chance = 1.0 if self._calm or not self._on_disk else self._random.random()
+        counted = self._history.counted
         if chance < 0.2:
+            counted["lag behind"] += 1
             disk.lose_tail(self._random)
         elif chance < 0.3:
+            counted["lost disks"] += 1
             disk.wipe()
         elif chance < 0.35:
+            counted["foreign disks"] += 1
             disk.become_foreign(self._random)
 
     # -- what happens besides -----------------------------------------------------------------------
@@ -277,6 +286,8 @@ class World:
         while loop.time() < deadline:
             await asyncio.sleep(0.25)
             if self._settled() and not self.broker.undecided and not self._lag():
+                # The answer to the last commit may still be on its way, and only then the store gets the rows.
+                await asyncio.sleep(1.0)
                 return True
         return False
 
