@@ -51,7 +51,7 @@ class Transactions:
         self._worker: Final = worker
         self._open_producer: Final = open_producer
         self._producers: Final[dict[int, TaskProducer]] = {}
-        self._running: Final[set[int]] = set()
+        self._running: Final[set[Batch]] = set()
         self._idle: Final = asyncio.Event()
         self._idle.set()
 
@@ -70,7 +70,8 @@ class Transactions:
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
-            log.warning("a batch of tasks %s did not finish in %.0f s", sorted(self._running), seconds)
+            partitions = sorted({batch.partition for batch in self._running})
+            log.warning("a batch of tasks %s did not finish in %.0f s", partitions, seconds)
 
     async def close(self) -> None:
         """Close the producers."""
@@ -90,7 +91,7 @@ class Transactions:
         if not self._may_work(batch):
             return
         partition = batch.partition
-        self._running.add(partition)
+        self._running.add(batch)
         self._idle.clear()
         try:
             records = batch.records
@@ -98,7 +99,7 @@ class Transactions:
                 consumed = await self._step(partition, records)
                 records = records[consumed:]
         finally:
-            self._running.discard(partition)
+            self._running.discard(batch)
             if not self._running:
                 self._idle.set()
             self._worker.reader.release(batch)
@@ -130,8 +131,11 @@ class Transactions:
         except BaseException:
             await _abort(producer)
             raise
-        tasks.store(partition).put_many(result.rows, changelog_end)
-        state.committed()
+        # An answer may come so late that the task has been given anew meanwhile, to this very worker. Then recovery
+        # has read these rows from the changelog, and perhaps newer ones of the same accounts.
+        if self._producers.get(partition) is producer:
+            tasks.store(partition).put_many(result.rows, changelog_end)
+            state.committed()
         self._worker.worked_off(partition, result, folded - started, monotonic() - folded)
         return result.consumed
 

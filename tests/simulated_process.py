@@ -23,8 +23,9 @@ T = TypeVar("T")
 TRAVEL_SECONDS: Final = (0.0, 0.0, 0.0, 0.001, 0.003, 0.02)
 LATE_SECONDS: Final = (0.0, 0.01, 0.1, 1.0)
 FREEZE_SECONDS: Final = (0.01, 0.3, 3.0, 12.0)
+SLOW_SECONDS: Final = (1.0, 4.0, 9.0)
 RETRY_SECONDS: Final = 0.01
-OFTENER: Final = {"commit": 4, "abort": 10, "open": 4, "cluster": 4, "ends": 4, "committed": 4}
+OFTENER: Final = {"commit": 8, "abort": 10, "open": 4, "cluster": 4, "ends": 4, "committed": 4}
 """Requests that are few, and that much hangs on, meet with something so many times as often."""
 
 
@@ -45,6 +46,8 @@ class Fate(StrEnum):
     """An error, and nothing happened."""
     ANSWER_LOST = "answer lost"
     """An error, and it happened."""
+    SLOW = "slow"
+    """It happens at once, but the answer takes seconds."""
     LATE = "late"
     """An error, and it happens later, if nobody has fenced it by then."""
 
@@ -106,6 +109,8 @@ class Process:
         self._broker: Final = broker
         self._fates: Final = fates
         self._say: Final = say
+        self.waiting = 0
+        """Requests under way that write or ask something; fetches do not count."""
         self.ended: Final = asyncio.Event()
         """Set when the process is dead."""
         self._awake: Final = asyncio.Event()
@@ -154,6 +159,14 @@ class Process:
 
     async def request(self, step: str, effect: Callable[[], T]) -> T:
         """Have the broker do something. Raises KafkaError, as a client does when it gives up."""
+        counts = step != "fetch"
+        self.waiting += counts
+        try:
+            return await self._request(step, effect)
+        finally:
+            self.waiting -= counts
+
+    async def _request(self, step: str, effect: Callable[[], T]) -> T:
         await self.ready()
         fate = self._fates.of(step)
         if fate is not None:
@@ -165,7 +178,8 @@ class Process:
         result = await self._at_the_broker(effect)
         if fate is not None:
             self._after(fate)
-        if seconds := self._fates.travel():
+        seconds = self._fates.choice(SLOW_SECONDS) if fate is Fate.SLOW else self._fates.travel()
+        if seconds:
             await asyncio.sleep(seconds)
         if not self.alive or self.frozen:
             await self.ready()

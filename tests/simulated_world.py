@@ -36,6 +36,8 @@ EVENT_SECONDS: Final = (0.05, 0.3, 0.8)
 """Between two of the things that happen besides."""
 QUIET_SECONDS_MAX: Final = 600.0
 """Virtual; whoever has not worked everything off by then hangs."""
+QUIET_SECONDS: Final = 0.5
+"""How long nothing happens before anybody is judged."""
 STATUSES: Final = (69, 75)
 """How a worker may end by itself: the broker failed it, or it is fenced. Any other status is a bug."""
 
@@ -283,11 +285,15 @@ class World:
     async def _everything_is_worked_off(self) -> bool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + QUIET_SECONDS_MAX
+        since, rebalances = 0.0, -1
         while loop.time() < deadline:
             await asyncio.sleep(0.25)
-            if self._settled() and not self.broker.undecided and not self._lag():
-                # The answer to the last commit may still be on its way, and only then the store gets the rows.
-                await asyncio.sleep(1.0)
+            quiet = self._settled() and not self.broker.undecided and not self._lag()
+            # The store gets the rows only when the answer to the commit is back.
+            quiet = quiet and not any(worker.process.waiting for worker in self.workers)
+            if not quiet or rebalances != self.group.rebalances:
+                since, rebalances = loop.time(), self.group.rebalances
+            elif loop.time() - since > QUIET_SECONDS:
                 return True
         return False
 
@@ -296,7 +302,8 @@ class World:
         owned = [
             partition for member in self.group.members if member.flowing for partition in member.partitions
         ]
-        return sorted(owned) == list(range(self._partitions)) and len(self.workers) == self._workers_max
+        everybody = len(self.workers) == len(self.group.members) == self._workers_max
+        return everybody and sorted(owned) == list(range(self._partitions))
 
     def _lag(self) -> dict[TP, int]:
         """Records that the group has not committed."""
