@@ -34,6 +34,8 @@ class Some(NamedTuple):
     """What became of some histories."""
 
     histories: int
+    seconds: float
+    """Of processor time."""
     failed: list[tuple[int, str]]
     counted: Counter[str]
     met: Counter[tuple[str, str]]
@@ -51,14 +53,17 @@ def some(first: int) -> Some:
     """The histories from a seed on."""
     logging.disable(logging.CRITICAL)  # stores that are discarded, batches that do not finish: on purpose
     warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # of processes that were killed
-    found = Some(SEEDS_AT_ONCE, [], Counter(), Counter())
+    began = time.process_time()
+    failed: list[tuple[int, str]] = []
+    counted: Counter[str] = Counter()
+    met: Counter[tuple[str, str]] = Counter()
     for seed in range(first, first + SEEDS_AT_ONCE):
         history = one(seed)
-        found.counted.update(history.counted)
-        found.met.update(history.met)
+        counted.update(history.counted)
+        met.update(history.met)
         if not history.clean:
-            found.failed.append((seed, "\n".join(history.problems)))
-    return found
+            failed.append((seed, "\n".join(history.problems)))
+    return Some(SEEDS_AT_ONCE, time.process_time() - began, failed, counted, met)
 
 
 def again(seed: int) -> str:
@@ -79,7 +84,7 @@ def run_for(seconds: float, first: int, jobs: int) -> int:
     """Histories from a seed on, on several processors, until the time is up or one has failed."""
     print(f"SEED={first}, {jobs} processes, {seconds:.0f} s", flush=True)
     started = told = time.monotonic()
-    histories = 0
+    histories, busy = 0, 0.0
     counted: Counter[str] = Counter()
     met: Counter[tuple[str, str]] = Counter()
     failed: list[tuple[int, str]] = []
@@ -97,6 +102,7 @@ def run_for(seconds: float, first: int, jobs: int) -> int:
         while under_way:
             found = under_way.pop(0).get()
             histories += found.histories
+            busy += found.seconds
             counted.update(found.counted)
             met.update(found.met)
             failed += found.failed
@@ -105,8 +111,12 @@ def run_for(seconds: float, first: int, jobs: int) -> int:
             now = time.monotonic()
             if now - told >= TELL_SECONDS or not under_way:
                 told = now
-                pace = histories * 60 / (now - started)
-                print(f"{now - started:6.0f} s: {histories:,} histories, {pace:,.0f} a minute", flush=True)
+                pace, alone = (histories * 60 / seconds for seconds in (now - started, busy))
+                print(
+                    f"{now - started:6.0f} s: {histories:,} histories, {pace:,.0f} a minute; {alone:,.0f} for each "
+                    "minute of a processor",
+                    flush=True,
+                )
     print(", ".join(f"{what} {count:,}" for what, count in counted.most_common()))
     print(f"{sum(met.values()):,} requests met with a fate, in {len(met)} combinations of step and fate")
     for seed, problems in failed:

@@ -26,14 +26,13 @@ from tests.simulated_group import Group
 from tests.simulated_judge import judge
 from tests.simulated_load import ENGINE, LOADS, load_of
 from tests.simulated_process import Fates, Process, Strike
+from tests.simulated_troubles import Troubles
 from tests.simulated_witness import Witnessed
 from tests.simulated_worker import TASK_TOPICS, SimulatedWorker
 from tests.virtual_loop import NothingHappens, run
 
 SHARES: Final = (0.0, 0.002, 0.01, 0.03)
 """Of how many requests meet with a fate."""
-EVENT_SECONDS: Final = (0.05, 0.3, 0.8)
-"""Between two of the things that happen besides."""
 QUIET_SECONDS_MAX: Final = 600.0
 """Virtual; whoever has not worked everything off by then hangs."""
 QUIET_SECONDS: Final = 0.5
@@ -114,6 +113,14 @@ class World:
         self._troubled: Final = chosen.random() < 0.9 and strike is None
         self.group: Final = Group(self._partitions, random.Random(f"group {history.seed}"), self._say)
         self.workers: Final[list[SimulatedWorker]] = []
+        self._troubles: Final = Troubles(
+            self.broker,
+            self.group,
+            self.workers,
+            [TP(changelog_topic("simulated"), partition) for partition in range(self._partitions)],
+            random.Random(f"troubles {history.seed}"),
+            history.counted,
+        )
         self._disks: Final[dict[str, AnyDisk]] = {}
         self._watching: Final[list[asyncio.Future[None]]] = []
         self._started = 0
@@ -124,7 +131,7 @@ class World:
         grouping = asyncio.ensure_future(self.group.run())
         for number in range(self._workers_max):
             self._start(f"disk-{number}")
-        troubles = asyncio.ensure_future(self._troubles())
+        troubles = asyncio.ensure_future(self._troubles.run()) if self._troubled else None
         feed = Feed(
             self.broker,
             self._partitions,
@@ -133,7 +140,8 @@ class World:
         )
         await feed.write(self._load.chunks)
         await asyncio.sleep(self._random.choice((0.0, 0.3, 2.0)))
-        troubles.cancel()
+        if troubles is not None:
+            troubles.cancel()
         await self._calm_down()
         if await self._everything_is_worked_off():
             verdict = judge(
@@ -157,8 +165,6 @@ class World:
         counted["requests"] += len(self.fates.steps)
         self._history.steps.extend(self.fates.steps)
         self._history.met.update({(step, str(fate)): n for (step, fate), n in self.fates.met.items()})
-
-    # -- workers ------------------------------------------------------------------------------------
 
     def _start(self, disk_name: str) -> None:
         self._started += 1
@@ -203,76 +209,10 @@ class World:
             await asyncio.sleep(self._random.choice((0.1, 1.0)))  # the session times out
         self.group.leave(worker)
         self.workers.remove(worker)
-        self._spoil(disk)
+        if self._on_disk and not self._calm:
+            self._troubles.spoil(disk)
         await asyncio.sleep(self._random.choice((0.0, 0.2, 1.0)))
         self._start(disk_name)
-
-    def _spoil(self, disk: AnyDisk) -> None:
-        """What may be found on the disk of a machine that has crashed."""
-        chance = 1.0 if self._calm or not self._on_disk else self._random.random()
-        counted = self._history.counted
-        if chance < 0.2:
-            counted["lag behind"] += 1
-            disk.lose_tail(self._random)
-        elif chance < 0.3:
-            counted["lost disks"] += 1
-            disk.wipe()
-        elif chance < 0.35:
-            counted["foreign disks"] += 1
-            disk.become_foreign(self._random)
-
-    # -- what happens besides -----------------------------------------------------------------------
-
-    async def _troubles(self) -> None:
-        happenings = (
-            self.group.rebalance,
-            self._kill_one,
-            self._freeze_one,
-            self._stop_one,
-            self._cut_one_off,
-            self._compact,
-            self._compact,
-            self._restart_broker,
-        )
-        while self._troubled:
-            await asyncio.sleep(self._random.choice(EVENT_SECONDS))
-            happening = self._random.choice(happenings)
-            self._history.counted[happening.__name__.strip("_").replace("_", " ")] += 1
-            happening()
-
-    def _one(self) -> SimulatedWorker | None:
-        return self._random.choice(self.workers) if self.workers else None
-
-    def _kill_one(self) -> None:
-        if worker := self._one():
-            worker.process.kill()
-
-    def _freeze_one(self) -> None:
-        if worker := self._one():
-            worker.process.freeze(self._random.choice((0.05, 1.0, 6.0)))
-
-    def _stop_one(self) -> None:
-        if worker := self._one():
-            self._say(f"{worker.name} is told to stop")
-            worker.process.spawn(worker.stop())
-
-    def _cut_one_off(self) -> None:
-        if worker := self._one():
-            self.group.cut_off(worker)
-
-    def _compact(self) -> None:
-        partition = self._random.randrange(self._partitions)
-        changelog = self.broker.partition(TP(changelog_topic("simulated"), partition))
-        self._history.counted["records compacted away"] += changelog.compact(self._random.randrange(4))
-
-    def _restart_broker(self) -> None:
-        self._say("the broker restarts")
-        self.broker.restart()
-        self.broker.up = False
-        loop = asyncio.get_running_loop()
-        loop.call_later(self._random.choice((0.01, 0.3)), setattr, self.broker, "up", True)
-
-    # -- the end ------------------------------------------------------------------------------------
 
     async def _calm_down(self) -> None:
         self._say("quiet from here on")
