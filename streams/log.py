@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 
 from faust.types import TP
 
+from schemas.record import Record
 from schemas.topics import LINKS
-from streams.task import Record
 
 Item = tuple[bytes | None, bytes | None, int]
 """Key, value and timestamp (ms) of a record to be written."""

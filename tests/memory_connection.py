@@ -14,8 +14,8 @@ from typing import Final
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
+from schemas.record import Record
 from streams.log import Fetched, Item, Known, known_end
-from streams.task import ReadRecord, Record
 from tests.memory_broker import MemoryBroker
 from tests.memory_partition import Answer
 from tests.simulated_process import Process
@@ -79,7 +79,7 @@ class MemoryConnection:
         self._random: Final = chosen
         self._assigned: frozenset[TP] = frozenset()
         self._positions: Final[dict[TP, int]] = {}
-        self._brought: Final[dict[TP, tuple[list[ReadRecord], int]]] = {}
+        self._brought: Final[dict[TP, tuple[list[Record], int]]] = {}
         """Records that lie here, and where to go on after them."""
         self._told: Final[dict[TP, tuple[Answer, int]]] = {}
         """The last answer about each partition, and when it came (ms)."""

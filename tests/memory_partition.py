@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from faust.types import TP
 
+from schemas.record import Record
 from streams.log import Item
-from streams.task import ReadRecord
 
 
 class Entry:
@@ -21,7 +21,7 @@ class Entry:
 
     __slots__ = ("aborted", "offset", "producer", "record")
 
-    def __init__(self, offset: int, producer: str | None, record: ReadRecord | None) -> None:
+    def __init__(self, offset: int, producer: str | None, record: Record | None) -> None:
         self.offset: Final = offset
         self.producer: Final = producer
         self.record: Final = record
@@ -31,7 +31,7 @@ class Entry:
 class Answer(NamedTuple):
     """What a fetch from one partition brought: records, where to go on, and the ends as the broker saw them."""
 
-    records: list[ReadRecord]
+    records: list[Record]
     position: int
     stable: int
     written: int
@@ -60,7 +60,7 @@ class MemoryPartition:
             self._open.setdefault(producer, first)
         topic, partition = self._tp
         for offset, (key, value, timestamp) in enumerate(items, first):
-            record = ReadRecord(topic, partition, offset, timestamp, key, value)
+            record = Record(topic, partition, offset, timestamp, key, value)
             self._entries.append(Entry(offset, producer, record))
         self.written = first + len(items)
         return first
@@ -80,7 +80,7 @@ class MemoryPartition:
     def read(self, position: int, records_max: int) -> Answer:
         """Read on as read_committed does. A position beyond the end brings nothing."""
         stable = self.stable
-        records: list[ReadRecord] = []
+        records: list[Record] = []
         for entry in self._entries[bisect_left(self._entries, position, key=_offset) :]:
             if entry.offset >= stable:
                 break
@@ -90,7 +90,7 @@ class MemoryPartition:
                 records.append(entry.record)
         return Answer(records, max(position, stable), stable, self.written)
 
-    def committed(self) -> Iterator[ReadRecord]:
+    def committed(self) -> Iterator[Record]:
         """Every record that read_committed shows."""
         return iter(self.read(0, self.written).records)
 

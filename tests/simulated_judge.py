@@ -19,9 +19,9 @@ from agents.replay import Replay
 from chaos.topics_read import READ, Found
 from chaos.verdict import Verdict
 from chaos.verifier import verify
+from schemas.record import Record
 from schemas.topics import JOURNAL
 from streams.store import Store
-from streams.task import ReadRecord
 from tests.auditor import Auditor
 from tests.memory_broker import MemoryBroker
 from tests.simulated_load import ENGINE, SimulatedLoad
@@ -96,11 +96,11 @@ def _same(
         verdict.check(rows.get(key or b"") == latest.get(key), f"{what}: {key!r} is not as in the changelog")
 
 
-def _committed(broker: MemoryBroker, topic: str, partition: int) -> Iterable[ReadRecord]:
+def _committed(broker: MemoryBroker, topic: str, partition: int) -> Iterable[Record]:
     return broker.partition(TP(topic, partition)).committed()
 
 
-def _found(record: ReadRecord) -> Found:
+def _found(record: Record) -> Found:
     return Found(
         (record.key or b"").decode(), json.loads(record.value or b""), record.partition, record.offset
     )

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from agents.fold import TaskState
-from agents.records import FoldResult, Produce, Record
+from agents.records import FoldResult, Produce
 from engine.decide import Engine
+from schemas.record import Record
 from streams.store import Store
 from streams.task import FoldResult as Result
-from streams.task import Record as Read
 
 WITNESS: Final = "simulation.witness"
 
@@ -27,10 +27,9 @@ class Witnessed:
     def __init__(self, store: Store, engine: Engine, due_moments_max: int) -> None:
         self._state: Final = TaskState(store, engine, due_moments_max)
 
-    def fold(self, records: Sequence[Read]) -> Result:
+    def fold(self, records: Sequence[Record]) -> Result:
         """What the real one answers, and which records that were."""
-        given: list[Record] = [record for record in records]  # type: ignore[misc]
-        result: FoldResult = self._state.fold(given)
+        result: FoldResult = self._state.fold(records)
         if result.consumed:
             seen = [[record.topic, record.offset] for record in records[: result.consumed]]
             result.produce.append(Produce(WITNESS, None, json.dumps(seen).encode(), 0))

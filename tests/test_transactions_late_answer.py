@@ -14,7 +14,8 @@ from typing import Any, Final, cast
 import pytest
 from faust.types import TP
 
-from agents.records import FoldResult, Record
+from agents.records import FoldResult
+from schemas.record import Record
 from schemas.topics import PAYMENTS
 from streams.log import Item
 from streams.settings import read_settings
