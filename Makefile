@@ -12,10 +12,10 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install compiled demo demo-telco test chaos check fuzz format hooks bench bench-short clean
+.PHONY: help install compiled demo demo-telco test chaos simulate-faults check fuzz format hooks bench bench-short clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 install: $(READY) ## build the environment in .venv (the others do it by themselves)
 	@echo "$(VENV) is ready"
@@ -65,6 +65,9 @@ test: $(READY) ## all tests, on a real Kafka; those of the decisions once more o
 
 chaos: $(READY) ## faults on real workers and a real broker for 5 minutes (SEED=7 MINUTES=20)
 	@$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
+simulate-faults: $(READY) ## thousands of crashes a minute on a log in memory (SEED=7 tells one, MINUTES=10)
+	@$(BIN)/python -m tests.simulate_faults $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 check: $(READY) ## style, types and import contracts only
 	$(BIN)/ruff check .

@@ -14,9 +14,9 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from chaos.points import (
     AFTER_BEGIN,
@@ -30,6 +30,11 @@ from chaos.points import (
     MID_PUBLISH,
     Order,
 )
+
+if TYPE_CHECKING:
+    from faust.types import TP
+
+    from streams.log import Item, TaskProducer
 
 IN_COMMIT_SECONDS: Final = 0.002
 """How long the request to commit is given to leave before the process dies: its answer is never seen."""
@@ -52,46 +57,49 @@ class Counted:
 class Watched:
     """A task's producer, with a point before or after each of its awaits."""
 
-    def __init__(self, producer: Any, order: Order, counted: Counted) -> None:
+    def __init__(self, producer: TaskProducer, order: Order, counted: Counted) -> None:
         self._producer: Final = producer
         self._order: Final = order
         self._counted: Final = counted
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._producer, name)
-
-    async def begin_transaction(self) -> None:
+    async def begin(self) -> None:
         """With points on both sides."""
         self._order.reached(AFTER_FOLD)
         self._counted.begun += 1
-        await self._producer.begin_transaction()
+        await self._producer.begin()
         self._order.reached(AFTER_BEGIN)
 
-    async def send_batch(self, *arguments: Any, **named: Any) -> Any:
+    async def send(self, topic: str, partition: int, items: Sequence[Item]) -> int:
         """With a point once the broker has the records, while others have yet to be sent."""
-        delivery = await self._producer.send_batch(*arguments, **named)
-        if self._order.stands_for(MID_PUBLISH):
-            await asyncio.wait([delivery])
-            self._order.reached(MID_PUBLISH)
-        return delivery
+        end = await self._producer.send(topic, partition, items)
+        self._order.reached(MID_PUBLISH)
+        return end
 
-    async def send_offsets_to_transaction(self, *arguments: Any, **named: Any) -> None:
+    async def send_offsets(self, offsets: Mapping[TP, int], group: str) -> None:
         """With a point once the broker has the offsets."""
-        await self._producer.send_offsets_to_transaction(*arguments, **named)
+        await self._producer.send_offsets(offsets, group)
         self._order.reached(AFTER_OFFSETS)
 
-    async def commit_transaction(self) -> None:
+    async def commit(self) -> None:
         """With points before, after, and while the request is under way."""
         self._order.reached(BEFORE_COMMIT)
         if self._order.stands_for(IN_COMMIT):
-            committing = asyncio.ensure_future(self._producer.commit_transaction())
+            committing = asyncio.ensure_future(self._producer.commit())
             await asyncio.sleep(IN_COMMIT_SECONDS)
             self._order.reached(IN_COMMIT)
             await committing
         else:
-            await self._producer.commit_transaction()
+            await self._producer.commit()
         self._counted.committed += 1
         self._order.reached(AFTER_COMMIT)
+
+    async def abort(self) -> None:
+        """As it is."""
+        await self._producer.abort()
+
+    async def close(self) -> None:
+        """As it is."""
+        await self._producer.close()
 
 
 def wrap(order: Order, counted: Counted) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Final, cast
 
@@ -16,10 +15,13 @@ from yarl import URL
 
 from schemas.topics import CLOCK, TASK
 from streams.consumer import Consumer
+from streams.reader import TaskReader
 from streams.settings import Settings
 from streams.store import MemoryStore, StoreError, StoreFactory
 from streams.table import ACCOUNTS, AccountTable, BulkTableManager, changelog_topic
 from streams.task import FoldResult, TaskFactory
+from streams.tasks import Tasks
+from streams.transaction_manager import BatchTransactions
 from streams.transactions import Transactions
 from streams.transport import Transport
 
@@ -96,8 +98,8 @@ class StreamApp(faust.App):
     """Faust's app with what batches need: settings, the account table, and leaving on the first failure."""
 
     settings: Settings
-    account_table: AccountTable
-    task_topics: Sequence[str]
+    tasks: Tasks
+    task_topics: tuple[str, ...]
     progress: Progress
     failure: Failure | None
     failed: asyncio.Event
@@ -110,7 +112,12 @@ class StreamApp(faust.App):
     @property
     def transactions(self) -> Transactions:
         """What works off batches."""
-        return cast(Transactions, self.stream_consumer.transactions)
+        return cast(BatchTransactions, self.stream_consumer.transactions).work
+
+    @property
+    def reader(self) -> TaskReader:
+        """What reads the assigned tasks."""
+        return self.stream_consumer.reader
 
     @property
     def assignment(self) -> int:
@@ -138,7 +145,7 @@ class StreamApp(faust.App):
     async def on_stop(self) -> None:
         """Let running batches finish before their producers are closed."""
         if self._consumer is not None:
-            self.stream_consumer.forget()
+            self.reader.forget()
             await self.transactions.finish(STOP_SECONDS)
         await super().on_stop()
 
@@ -172,7 +179,7 @@ class StreamApp(faust.App):
 
     async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
         if not self.should_stop:
-            self.stream_consumer.forget()
+            self.reader.forget()
         await super()._on_partitions_revoked(revoked)
 
 
@@ -224,7 +231,9 @@ def make_app(
     app.failed = asyncio.Event()
     # At equal timestamps a due moment acts before events, so the clock goes first.
     app.task_topics = (CLOCK.name, *(topic.name for topic in TASK if topic is not CLOCK))
-    app.account_table = _account_table(app, new_task, new_store or _store_maker(settings))
+    changelog = changelog_topic(settings.application_id)
+    app.tasks = Tasks(changelog, new_task, new_store or _store_maker(settings))
+    _add_account_table(app)
     return app
 
 
@@ -236,9 +245,9 @@ def task_channel(app: StreamApp) -> Any:
     return app.topic(*app.task_topics, schema=Batches(), internal=False, acks=False)
 
 
-def _account_table(app: StreamApp, new_task: TaskFactory, new_store: StoreFactory) -> AccountTable:
+def _add_account_table(app: StreamApp) -> None:
     changelog = app.topic(
-        changelog_topic(app.settings.application_id),
+        app.tasks.changelog,
         partitions=app.settings.partitions,
         key_serializer="raw",
         value_serializer="raw",
@@ -250,11 +259,9 @@ def _account_table(app: StreamApp, new_task: TaskFactory, new_store: StoreFactor
         name=ACCOUNTS,
         partitions=app.settings.partitions,
         changelog_topic=changelog,
-        new_task=new_task,
-        new_store=new_store,
+        tasks=app.tasks,
     )
     app.tables.add(table)
-    return table
 
 
 def _store_maker(settings: Settings) -> StoreFactory:

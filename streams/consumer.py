@@ -3,8 +3,7 @@
 What differs from the driver it derives from:
 - `getmany` yields one message per task whose value is a `Batch`: the task's topics merged by time.
 - It never commits: offsets are committed by the transaction that holds what they caused, and by nothing else.
-- One fetch at a time is under way, and recovery waits for it (`quiet`) before it moves any position. So no
-  fetched record can be thrown away after its position was set for good.
+- When to fetch and what is due is for `streams.reader` to say.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import aiokafka
 from aiokafka.consumer.fetcher import FetchResult
@@ -23,8 +22,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
 from schemas.record import Record
-from schemas.topics import LINKS
-from streams.merge import TaskBuffers
+from streams.log import Fetched, Known, known_end
+from streams.reader import TaskReader
 from streams.task import Batch
 
 if TYPE_CHECKING:
@@ -38,21 +37,6 @@ POLL_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 0.005
 BREATH_SECONDS: Final = 0.05
 """How long to wait when nothing may be fetched (every buffer is full, or no task is assigned)."""
-
-
-class Known(NamedTuple):
-    """How far a partition has been read, and what its last answer said and when (ms): None when unknown."""
-
-    position: int | None
-    end: int | None
-    seen_ms: int
-
-
-class Fetched(NamedTuple):
-    """What one fetch brought, and how far each partition has been read."""
-
-    records: Mapping[TP, Sequence[Record]]
-    progress: Mapping[TP, Known]
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -135,10 +119,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         for tp in tps:
             if tp in assignment.tps:
                 state = assignment.state_value(tp)
-                # Records of an open transaction count: they may be earlier than what others already show, and
-                # so a feed that writes its topics in one transaction is seen in order. Not so for links, which
-                # may come in any order and are in other tasks' open transactions all the time.
-                end = state.lso if tp.topic == LINKS.name else state.highwater
+                end = known_end(tp.topic, stable=state.lso, written=state.highwater)
                 position = state.position if state.has_valid_position else None
                 progress[tp] = Known(position, end, state.timestamp or 0)
         return progress
@@ -226,11 +207,9 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._stream_app: Final = cast("StreamApp", self.app)
-        self._buffers: dict[int, TaskBuffers] = {}
-        self._busy: set[int] = set()
-        self._assignment = 0
-        self._freed: Final = asyncio.Event()
-        self._fetching: asyncio.Future[Fetched] | None = None
+        self.reader: Final = TaskReader(
+            self._stream_app, self._thread, lambda: self.flow_active and not self.should_stop
+        )
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -240,107 +219,15 @@ class Consumer(driver.Consumer):
         """The thread that owns the Kafka connection."""
         return self._thread
 
-    def begin(self, partitions: Iterable[int], assignment: int) -> None:
-        """Start reading these tasks with empty buffers; positions have been set to the committed offsets."""
-        self._assignment = assignment
-        settings = self._stream_app.settings
-        self._buffers = {
-            partition: TaskBuffers(
-                self._stream_app.task_topics,
-                records_max=settings.batch_records_max,
-                idle_ms_max=settings.task_idle_ms_max,
-                linger_ms_max=settings.commit_linger_ms_max,
-            )
-            for partition in sorted(partitions)
-        }
-        self._busy.clear()
-
-    def forget(self) -> None:
-        """Throw the buffers away: the tasks may be another worker's from here on."""
-        self._buffers = {}
-        self._busy.clear()
-        self._freed.set()
-
-    def release(self, batch: Batch) -> None:
-        """The batch is worked off: its task may have the next one."""
-        if batch.assignment == self._assignment:
-            self._busy.discard(batch.partition)
-            self._freed.set()
-
-    async def quiet(self) -> None:
-        """Wait until no fetch is under way and drop what it brought. The flow must be stopped."""
-        fetching, self._fetching = self._fetching, None
-        if fetching is not None:
-            await asyncio.wait([fetching])
-            if not fetching.cancelled():
-                fetching.exception()
-
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Yield the batches that are due; wait up to `timeout` seconds for one."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
-        await self._fetch_some(min(timeout, POLL_SECONDS))
-        for partition, buffers in list(self._buffers.items()):
-            if (
-                not self.flow_active
-                or self.should_stop
-                or self._assignment != self._stream_app.assignment
-                or self._buffers.get(partition) is not buffers
-            ):
-                return
-            if partition in self._busy:
-                continue
-            records = buffers.take(monotonic() * 1000)
-            if records:
-                self._busy.add(partition)
-                last = records[-1]
-                tp = TP(last.topic, partition)
-                yield tp, self._message(tp, last, Batch(partition, records, self._assignment))
-
-    async def _fetch_some(self, timeout: float) -> None:
-        """Have one fetch under way and take in what it brings, but come back when a task is free again."""
-        self._freed.clear()
-        fetching = self._fetching
-        if fetching is None:
-            watched = frozenset(
-                TP(topic, partition) for partition in self._buffers for topic in self._stream_app.task_topics
-            )
-            tps = frozenset(tp for tp in watched if self._buffers[tp.partition].wants(tp.topic))
-            if self.flow_active:
-                records_max = self._stream_app.settings.batch_records_max
-                fetching = self._fetching = asyncio.ensure_future(
-                    self._thread.fetch(tps, timeout, records_max, watched)
-                )
-        freed = asyncio.ensure_future(self._freed.wait())
-        waits_for: set[asyncio.Future[Any]] = {freed} if fetching is None else {freed, fetching}
-        try:
-            await asyncio.wait(
-                waits_for, timeout=self._patience(timeout), return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            freed.cancel()
-        if fetching is not None and fetching.done() and fetching is self._fetching:
-            self._fetching = None
-            self._take_in(fetching.result())
-
-    def _patience(self, timeout: float) -> float:
-        now_ms = monotonic() * 1000
-        waits = [
-            left
-            for partition, buffers in self._buffers.items()
-            if partition not in self._busy and (left := buffers.wait_ms_left(now_ms)) is not None
-        ]
-        return min([timeout, *(left / 1000 for left in waits)])
-
-    def _take_in(self, fetched: Fetched) -> None:
-        for tp, records in fetched.records.items():
-            buffers = self._buffers.get(tp.partition)
-            if buffers is not None:
-                buffers.add(tp.topic, records, fetched.progress[tp].seen_ms)
-        for tp, known in fetched.progress.items():
-            buffers = self._buffers.get(tp.partition)
-            if buffers is not None:
-                buffers.progress(tp.topic, *known)
+        await self.reader.fetch_some(min(timeout, POLL_SECONDS))
+        for batch in self.reader.due():
+            last = batch.records[-1]
+            tp = TP(last.topic, batch.partition)
+            yield tp, self._message(tp, last, batch)
 
     def _message(self, tp: TP, last: Record, batch: Batch) -> ConsumerMessage:
         return ConsumerMessage(

@@ -1,37 +1,25 @@
-"""Bring the stores of newly assigned tasks up to date from the changelog, then let the events flow.
-
-By the time this runs the task's transactional producer is open, so a previous owner is fenced and its last
-transaction is decided: the stable end of the changelog and the committed offsets belong together.
-"""
+"""Faust's recovery, reduced to saying when: what is read, and up to where, stands in `streams.task_recovery`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka.errors import IllegalStateError
 from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from faust.types import TP
 from mode import Service, get_logger
 
+from streams.task_recovery import begin_tasks, recover_tasks
+
 if TYPE_CHECKING:
     from streams.app import StreamApp
-    from streams.store import Store
 
 log = get_logger(__name__)
 
-RECORDS_PER_READ: Final = 50_000
-
 
 class BulkRecovery(Recovery):
-    """Recovery that reads the changelog in bulk.
-
-    It asks for the stable ends (an exactly-once worker of Faust believes there is nothing to recover, because
-    the last stable offset is unknown before the first fetch) and ends on the consumer's position (the last
-    offset is a transaction marker that is never delivered).
-    """
+    """Recovery that reads the changelog in bulk."""
 
     _assignment: int = 0
 
@@ -74,56 +62,14 @@ class BulkRecovery(Recovery):
 
     async def _recover(self, assignment: int) -> None:
         app = cast("StreamApp", self.app)
-        consumer = app.stream_consumer
-        table = app.account_table
         self._set_recovery_started()
-        await consumer.quiet()
         partitions = sorted(tp.partition for tp in self.active_tps)
-        changelog = {TP(table.changelog_topic.get_topic_name(), p): p for p in partitions}
-        table.keep_only(partitions)
-        table.cluster_id = await consumer.thread.cluster_id()
-        stores = {tp: table.store(partition) for tp, partition in changelog.items()}
-        if stores:
-            await self._read_changelog(stores)
-            await consumer.thread.rest(stores)
-        for partition in partitions:
-            table.open_task(partition)
-        inbound = [TP(topic, partition) for partition in partitions for topic in app.task_topics]
-        if inbound:
-            await consumer.thread.read_from(await consumer.thread.committed(inbound))
+        await recover_tasks(app, app.stream_consumer.thread, partitions)
         await app.on_rebalance_complete.send()
         await app._fetcher.maybe_start()
         # From here on nothing waits: a rebalance that began meanwhile is seen, and none can come in between.
-        if assignment == app.assignment and app.failure is None:
-            consumer.begin(partitions, assignment)
+        if begin_tasks(app, partitions, assignment):
             self._let_flow(partitions)
-
-    async def _read_changelog(self, stores: Mapping[TP, Store]) -> None:
-        app = cast("StreamApp", self.app)
-        thread = app.stream_consumer.thread
-        started = monotonic()
-        ends = await thread.stable_ends(stores)
-        for tp, store in stores.items():
-            if store.offset is not None and store.offset > ends[tp]:
-                store.discard(
-                    f"it is at offset {store.offset}, but {tp.topic} partition {tp.partition} ends at "
-                    f"{ends[tp]}: the topic was deleted and made again, or has lost records"
-                )
-        await thread.read_from({tp: store.offset for tp, store in stores.items()})
-        unread = {tp for tp, store in stores.items() if (store.offset or 0) < ends[tp]}
-        count = 0
-        while unread:
-            fetched = await thread.fetch(frozenset(unread), 1.0, RECORDS_PER_READ)
-            for tp, (position, _, _) in fetched.progress.items():
-                records = fetched.records.get(tp, ())
-                if records or position is not None:
-                    stores[tp].put_many({r.key or b"": r.value for r in records}, position)
-                    count += len(records)
-                if position is not None and position >= ends[tp]:
-                    unread.discard(tp)
-        log.info(
-            "recovered %d tasks: %d changelog records in %.2f s", len(stores), count, monotonic() - started
-        )
 
     def _let_flow(self, partitions: list[int]) -> None:
         app: Any = self.app

@@ -1,8 +1,7 @@
-"""The account table: Faust's changelog table, one store and one task state per partition."""
+"""The account table, as Faust knows it: a changelog topic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from faust.tables.manager import TableManager
@@ -11,8 +10,7 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from streams.recovery import BulkRecovery
-from streams.store import Store, StoreFactory
-from streams.task import TaskFactory, TaskState
+from streams.tasks import Tasks
 
 ACCOUNTS: Final = "accounts"
 
@@ -26,45 +24,20 @@ class AccountTable(Table[bytes, bytes]):
     """Rows by key, kept per task.
 
     Faust knows it for its changelog topic (so that rows and events of a task are always assigned together)
-    and for recovery; reads and writes go through the task's own store, and only `Transactions` writes.
+    and for recovery; reads and writes go through the task's own store (`streams.tasks`), and only
+    `Transactions` writes.
     """
 
-    def __init__(self, *args: Any, new_task: TaskFactory, new_store: StoreFactory, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, tasks: Tasks, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._make_task: Final = new_task
-        self._make_store: Final = new_store
-        self._stores: Final[dict[int, Store]] = {}
-        self._states: Final[dict[int, TaskState]] = {}
-        self.cluster_id = ""
-        """The cluster that has the changelog; recovery finds it out before it opens a store."""
-
-    def keep_only(self, partitions: Iterable[int]) -> None:
-        """Close what is no longer assigned, and forget every task state: each is made anew once recovered."""
-        self._states.clear()
-        for partition in self._stores.keys() - set(partitions):
-            self._stores.pop(partition).close()
-
-    def store(self, partition: int) -> Store:
-        """The store of a task, opened when first asked for."""
-        if partition not in self._stores:
-            self._stores[partition] = self._make_store(partition, self.cluster_id)
-        return self._stores[partition]
-
-    def open_task(self, partition: int) -> TaskState:
-        """Make the state of a task on top of its store, which must have been recovered."""
-        state = self._states[partition] = self._make_task(partition, self.store(partition))
-        return state
-
-    def task_state(self, partition: int) -> TaskState:
-        """The state of an assigned task."""
-        return self._states[partition]
+        self._worker_tasks: Final = tasks
 
     async def on_start(self) -> None:
         """Nothing: stores are opened when their tasks are assigned."""
 
     async def on_stop(self) -> None:
         """Close all stores."""
-        self.keep_only(())
+        self._worker_tasks.keep_only(())
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
@@ -76,7 +49,7 @@ class AccountTable(Table[bytes, bytes]):
 
     def persisted_offset(self, tp: TP) -> int | None:
         """The last changelog offset the store has, as Faust counts."""
-        store = self._stores.get(tp.partition)
+        store = self._worker_tasks.opened(tp.partition)
         return None if store is None or store.offset is None else store.offset - 1
 
 

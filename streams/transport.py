@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from faust.transport.drivers import aiokafka as driver
 
 from streams.consumer import Consumer
-from streams.transactions import Transactions
+from streams.transaction_manager import BatchTransactions
 
 if TYPE_CHECKING:
     from streams.app import StreamApp
@@ -35,4 +35,4 @@ class Transport(driver.Transport):
 
     Consumer = Consumer
     Producer = Producer
-    TransactionManager = Transactions
+    TransactionManager = BatchTransactions

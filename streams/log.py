@@ -1,0 +1,108 @@
+"""The log as this stream sees it: what is asked of Kafka, and nothing else.
+
+Batches, transactions and recovery know the log by these protocols only. In production Kafka is behind them
+(`streams.consumer`, `streams.task_producer`); in the tests' simulation a log in memory is, under the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from faust.types import TP
+
+from schemas.record import Record
+from schemas.topics import LINKS
+
+Item = tuple[bytes | None, bytes | None, int]
+"""Key, value and timestamp (ms) of a record to be written."""
+
+
+class Known(NamedTuple):
+    """How far a partition has been read, and what its last answer said and when (ms): None when unknown."""
+
+    position: int | None
+    end: int | None
+    seen_ms: int
+
+
+class Fetched(NamedTuple):
+    """What one fetch brought, and how far each partition has been read."""
+
+    records: Mapping[TP, Sequence[Record]]
+    progress: Mapping[TP, Known]
+
+
+def known_end(topic: str, *, stable: int | None, written: int | None) -> int | None:
+    """Which end a topic must have been read to before it counts as caught up.
+
+    Records of an open transaction count: they may be earlier than what others already show, and so a feed that
+    writes its topics in one transaction is seen in order. Not so for links, which may come in any order and are
+    in other tasks' open transactions all the time.
+    """
+    return stable if topic == LINKS.name else written
+
+
+class TaskLog(Protocol):
+    """Reading, with read_committed."""
+
+    async def fetch(
+        self, tps: frozenset[TP], timeout: float, records_max: int, watched: frozenset[TP] = frozenset()
+    ) -> Fetched:
+        """Read what is there of `tps`; wait up to `timeout` seconds for records or progress.
+
+        Of the `watched` partitions the progress is told, but no records are read.
+        """
+        ...
+
+    async def stable_ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """The last stable offset of each partition, asked of the broker now."""
+        ...
+
+    async def cluster_id(self) -> str:
+        """The id that the cluster was given when it was made."""
+        ...
+
+    async def read_from(self, offsets: Mapping[TP, int | None]) -> None:
+        """Fetch `offsets` from there on (None: from the beginning), whatever was fetched before."""
+        ...
+
+    async def committed(self, tps: Iterable[TP]) -> dict[TP, int | None]:
+        """The offsets the group has committed; None where it has none."""
+        ...
+
+    async def rest(self, tps: Iterable[TP]) -> None:
+        """Fetch nothing more of `tps` until `read_from` is called for them."""
+        ...
+
+
+class TaskProducer(Protocol):
+    """The transactional producer of one task; opening it fenced the one before.
+
+    Every method raises KafkaError when the broker failed or refused; of a commit it is unknown then whether it
+    has happened.
+    """
+
+    async def begin(self) -> None:
+        """Begin a transaction."""
+        ...
+
+    async def send(self, topic: str, partition: int, items: Sequence[Item]) -> int:
+        """Write records and wait for them; returns the offset after the last one."""
+        ...
+
+    async def send_offsets(self, offsets: Mapping[TP, int], group: str) -> None:
+        """Have the transaction commit these offsets, the next ones to read, for the group."""
+        ...
+
+    async def commit(self) -> None:
+        """Commit all of it."""
+        ...
+
+    async def abort(self) -> None:
+        """Give all of it up."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection; what is open stays open."""
+        ...

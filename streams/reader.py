@@ -1,0 +1,147 @@
+"""Reads the assigned tasks: keeps one fetch under way and hands out the batches that are due.
+
+One fetch at a time is under way, and recovery waits for it (`quiet`) before it moves any position. So no fetched
+record can be thrown away after its position was set for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from time import monotonic
+from typing import Any, Final, Protocol
+
+from faust.types import TP
+
+from streams.log import Fetched, TaskLog
+from streams.merge import TaskBuffers
+from streams.settings import Settings
+from streams.task import Batch
+
+
+class Owner(Protocol):
+    """The worker whose tasks are read."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def task_topics(self) -> Sequence[str]: ...
+    @property
+    def assignment(self) -> int: ...
+
+
+class TaskReader:
+    """The buffers of the assigned tasks. While `flowing()` is false nothing is fetched or handed out."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        log: TaskLog,
+        flowing: Callable[[], bool],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._owner: Final = owner
+        self._log: Final = log
+        self._flowing: Final = flowing
+        self._clock: Final = clock
+        self._buffers: dict[int, TaskBuffers] = {}
+        self._busy: set[int] = set()
+        self._assignment = 0
+        self._freed: Final = asyncio.Event()
+        self._fetching: asyncio.Future[Fetched] | None = None
+
+    def begin(self, partitions: Iterable[int], assignment: int) -> None:
+        """Start reading these tasks with empty buffers; positions have been set to the committed offsets."""
+        self._assignment = assignment
+        settings = self._owner.settings
+        self._buffers = {
+            partition: TaskBuffers(
+                self._owner.task_topics,
+                records_max=settings.batch_records_max,
+                idle_ms_max=settings.task_idle_ms_max,
+                linger_ms_max=settings.commit_linger_ms_max,
+            )
+            for partition in sorted(partitions)
+        }
+        self._busy.clear()
+
+    def forget(self) -> None:
+        """Throw the buffers away: the tasks may be another worker's from here on."""
+        self._buffers = {}
+        self._busy.clear()
+        self._freed.set()
+
+    def release(self, batch: Batch) -> None:
+        """The batch is worked off: its task may have the next one."""
+        if batch.assignment == self._assignment:
+            self._busy.discard(batch.partition)
+            self._freed.set()
+
+    async def quiet(self) -> None:
+        """Wait until no fetch is under way and drop what it brought. The flow must be stopped."""
+        fetching, self._fetching = self._fetching, None
+        if fetching is not None:
+            await asyncio.wait([fetching])
+            if not fetching.cancelled():
+                fetching.exception()
+
+    async def fetch_some(self, timeout: float) -> None:
+        """Have one fetch under way and take in what it brings, but come back when a task is free again."""
+        self._freed.clear()
+        fetching = self._fetching
+        if fetching is None:
+            watched = frozenset(
+                TP(topic, partition) for partition in self._buffers for topic in self._owner.task_topics
+            )
+            tps = frozenset(tp for tp in watched if self._buffers[tp.partition].wants(tp.topic))
+            if self._flowing():
+                records_max = self._owner.settings.batch_records_max
+                fetching = self._fetching = asyncio.ensure_future(
+                    self._log.fetch(tps, timeout, records_max, watched)
+                )
+        freed = asyncio.ensure_future(self._freed.wait())
+        waits_for: set[asyncio.Future[Any]] = {freed} if fetching is None else {freed, fetching}
+        try:
+            await asyncio.wait(
+                waits_for, timeout=self._patience(timeout), return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            freed.cancel()
+        if fetching is not None and fetching.done() and fetching is self._fetching:
+            self._fetching = None
+            self._take_in(fetching.result())
+
+    def due(self) -> Iterator[Batch]:
+        """The batches that are due now; whoever takes one must `release` it."""
+        for partition, buffers in list(self._buffers.items()):
+            if (
+                not self._flowing()
+                or self._assignment != self._owner.assignment
+                or self._buffers.get(partition) is not buffers
+            ):
+                return
+            if partition in self._busy:
+                continue
+            records = buffers.take(self._clock() * 1000)
+            if records:
+                self._busy.add(partition)
+                yield Batch(partition, records, self._assignment)
+
+    def _patience(self, timeout: float) -> float:
+        now_ms = self._clock() * 1000
+        waits = [
+            left
+            for partition, buffers in self._buffers.items()
+            if partition not in self._busy and (left := buffers.wait_ms_left(now_ms)) is not None
+        ]
+        return min([timeout, *(left / 1000 for left in waits)])
+
+    def _take_in(self, fetched: Fetched) -> None:
+        for tp, records in fetched.records.items():
+            buffers = self._buffers.get(tp.partition)
+            if buffers is not None:
+                buffers.add(tp.topic, records, fetched.progress[tp].seen_ms)
+        for tp, known in fetched.progress.items():
+            buffers = self._buffers.get(tp.partition)
+            if buffers is not None:
+                buffers.progress(tp.topic, *known)

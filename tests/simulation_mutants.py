@@ -1,0 +1,170 @@
+"""Bugs on purpose, in the code that runs in production: the simulation must find each of them.
+
+A mutant is the source of a function with some text in it replaced; text that is not there any more is an error, so
+that a mutant cannot silently become the real thing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+from streams import merge, reader, task_recovery, tasks, transactions
+from tests import simulated_worker
+
+
+class Change(NamedTuple):
+    """In `function` of `owner` (a class, or the module that calls it) the text `old` becomes `new`."""
+
+    owner: Any
+    function: str
+    old: str
+    new: str
+
+
+MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
+    "the store is written before the commit": (
+        Change(
+            transactions.Transactions,
+            "_step",
+            "await producer.commit()",
+            "tasks.store(partition).put_many(result.rows, changelog_end); await producer.commit()",
+        ),
+    ),
+    "the store believes that it has more of the changelog than it has": (
+        Change(
+            transactions.Transactions,
+            "_step",
+            "put_many(result.rows, changelog_end)",
+            "put_many(result.rows, changelog_end and changelog_end + 2)",
+        ),
+    ),
+    "a store that is ahead of the changelog is trusted": (
+        Change(task_recovery, "read_changelog", "store.offset > ends[tp]", "store.offset < 0"),
+    ),
+    "recovery believes that there is nothing to read": (
+        Change(task_recovery, "read_changelog", "(store.offset or 0) < ends[tp]", "False"),
+    ),
+    "recovery reads a page and no more": (
+        Change(task_recovery, "read_changelog", "position >= ends[tp]", "records"),
+    ),
+    "recovery waits for the record at the end, which is a marker": (
+        Change(
+            task_recovery,
+            "read_changelog",
+            "position is not None and position >= ends[tp]",
+            "records and records[-1].offset + 1 >= ends[tp]",
+        ),
+    ),
+    "committed offsets are one short": (
+        Change(transactions.Transactions, "_publish", "record.offset + 1", "record.offset"),
+    ),
+    "offsets are committed for records that are still to be worked off": (
+        Change(transactions.Transactions, "_publish", "in records[: result.consumed]", "in records"),
+    ),
+    "offsets are committed by a transaction of their own": (
+        Change(
+            transactions.Transactions,
+            "_publish",
+            "waits.append(_send_offsets(producer, offsets, settings.application_id))",
+            "pass; ends = await asyncio.gather(*waits); await producer.commit(); await producer.begin(); "
+            "await producer.send_offsets(offsets, settings.application_id); "
+            "return ends[list(sends).index(changelog)] if result.rows else None",
+        ),
+    ),
+    "the rest of a batch is dropped when a step does not finish it": (
+        Change(transactions.Transactions, "work_off", "records = records[consumed:]", "records = ()"),
+    ),
+    "a zombie is not fenced": (
+        Change(
+            transactions.Transactions, "_open", "partition)\n", "partition) + self._worker.process.name\n"
+        ),
+    ),
+    "the previous owner is fenced only after recovery": (
+        Change(
+            transactions.Transactions,
+            "open",
+            "await asyncio.gather(*[self._open(partition) for partition in sorted(partitions)])",
+            "return",
+        ),
+        Change(
+            transactions.Transactions,
+            "_step",
+            "producer = self._producers[partition]",
+            "producer = self._producers.get(partition) or (await self._open(partition), "
+            "self._producers[partition])[1]",
+        ),
+    ),
+    "a batch of an earlier assignment is worked off": (
+        Change(
+            transactions.Transactions,
+            "_may_work",
+            "batch.assignment == worker.assignment and ",
+            "",
+        ),
+    ),
+    "buffers outlive a rebalance": (
+        Change(reader.TaskReader, "forget", "self._buffers = {}", "pass"),
+        Change(
+            reader.TaskReader,
+            "begin",
+            "partition: TaskBuffers(",
+            "partition: self._buffers.get(partition) or TaskBuffers(",
+        ),
+    ),
+    "a fetch from before the recovery is taken in": (
+        Change(reader.TaskReader, "quiet", "fetching, self._fetching = self._fetching, None", "return"),
+    ),
+    "task states outlive a rebalance": (
+        Change(tasks.Tasks, "keep_only", "self._states.clear()", "pass"),
+        Change(
+            tasks.Tasks,
+            "open_task",
+            "self._make_task(partition, self.store(partition))",
+            "self._states.get(partition) or self._make_task(partition, self.store(partition))",
+        ),
+    ),
+    "a batch that failed is passed over": (
+        Change(simulated_worker, "add_accounts_agent", "app.fail(error)", "pass"),
+    ),
+    "links go to the sender's partition": (
+        Change(
+            transactions.Transactions,
+            "_publish",
+            "link_partition(item.key, settings.partitions) if item.topic == LINKS.name else partition",
+            "partition",
+        ),
+    ),
+    "a topic that is behind does not hold the others back": (
+        Change(merge.TaskBuffers, "take", "topic.behind and not topic.records", "False"),
+    ),
+}
+
+
+@contextmanager
+def mutated(changes: tuple[Change, ...]) -> Iterator[None]:
+    """The code with these changes, for a while."""
+    before = [(change, getattr(change.owner, change.function)) for change in changes]
+    try:
+        for change in changes:
+            original = getattr(change.owner, change.function)
+            setattr(change.owner, change.function, _changed(original, change))
+        yield
+    finally:
+        for change, original in before:
+            setattr(change.owner, change.function, original)
+
+
+def _changed(function: Any, change: Change) -> Any:
+    source = textwrap.dedent(inspect.getsource(function))
+    if change.old not in source:
+        raise LookupError(f"{change.function} does not say {change.old!r} any more")
+    # The future's annotations are those of the module that it came from.
+    text = "from __future__ import annotations\n" + source.replace(change.old, change.new)
+    names = dict(vars(sys.modules[function.__module__]))
+    exec(compile(text, f"<mutant of {change.function}>", "exec"), names)
+    return names[change.function]
