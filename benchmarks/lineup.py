@@ -158,7 +158,7 @@ def everybody() -> dict[str, Contender]:
         "bytewax": _python(
             "Bytewax",
             "bytewax_flow",
-            "none: no state is kept, no offset committed",
+            "at least once (recovery, epochs of 10 s)",
             needs=("bytewax",),
             commits=False,
         ),

@@ -62,7 +62,7 @@ def _rows(cluster: Cluster, name: str, contender: Contender) -> dict[bytes, byte
             processes = Processes(contender, run)
             try:
                 processes.wait_until_ready()
-                asyncio.run(watch(cluster, run, contender, processes, written))
+                asyncio.run(watch(cluster, run, contender, processes))
             finally:
                 processes.stop()
             changelog = f"{run.group}-accounts-changelog"

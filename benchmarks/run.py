@@ -116,7 +116,7 @@ def _races(field: dict[str, Contender], setting: Setting, findings: Findings) ->
         findings.outcomes.setdefault(count, len(truth.outcomes))
         broker = BenchBroker(say)
         try:
-            cluster = Cluster(broker.bootstrap)
+            cluster = Cluster(broker)
             cluster.write(feed)
             racing = {name: one for name, one in field.items() if one.share == share}
             _rounds(cluster, racing, setting, feed, truth, findings)
@@ -170,7 +170,7 @@ def _recoveries(field: dict[str, Contender], setting: Setting, findings: Finding
     }
     broker = BenchBroker(say)
     try:
-        cluster = Cluster(broker.bootstrap)
+        cluster = Cluster(broker)
         cluster.write(make_feed(min(setting.events, 200_000)))
         for name, (contender, ready) in recovering.items():
             if name in field:

@@ -77,16 +77,14 @@ public final class Main {
         var topology = new Topology();
         topology.addSource("events", bytes, bytes, sources);
         topology.addProcessor("decide", () -> new AccountsProcessor(revision, codeKey), "events");
-        topology.addStateStore(
-                Stores.keyValueStoreBuilder(
-                                memory
-                                        ? Stores.inMemoryKeyValueStore(AccountsProcessor.STORE)
-                                        : Stores.persistentKeyValueStore(AccountsProcessor.STORE),
-                                Serdes.Bytes(),
-                                Serdes.ByteArray())
-                        .withCachingEnabled()
-                        .withLoggingEnabled(Map.of()),
-                "decide");
+        var rows = Stores.keyValueStoreBuilder(
+                        memory
+                                ? Stores.inMemoryKeyValueStore(AccountsProcessor.STORE)
+                                : Stores.persistentKeyValueStore(AccountsProcessor.STORE),
+                        Serdes.Bytes(),
+                        Serdes.ByteArray())
+                .withLoggingEnabled(Map.of());
+        topology.addStateStore(Boolean.getBoolean("uncached") ? rows.withCachingDisabled() : rows.withCachingEnabled(), "decide");
         var serializer = new ByteArraySerializer();
         for (String sink : new String[] {"points", "discounts", "members", "journal", "dead-letters", "links"}) {
             topology.addSink(sink, out + "." + sink, serializer, serializer, "decide");
