@@ -12,10 +12,10 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install compiled demo demo-telco test chaos check fuzz format hooks bench bench-short clean
+.PHONY: help install compiled demo demo-telco test chaos work-baseline check fuzz format hooks bench bench-short clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 install: $(READY) ## build the environment in .venv (the others do it by themselves)
 	@echo "$(VENV) is ready"
@@ -65,6 +65,9 @@ test: $(READY) ## all tests, on a real Kafka; those of the decisions once more o
 
 chaos: $(READY) ## faults on real workers and a real broker for 5 minutes (SEED=7 MINUTES=20)
 	@$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
+work-baseline: $(READY) ## take the work per event as it is now for the baseline of tests/test_work.py
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.work --renew
 
 check: $(READY) ## style, types and import contracts only
 	$(BIN)/ruff check .
