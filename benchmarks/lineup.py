@@ -24,6 +24,9 @@ from streams.table import changelog_topic
 PEER: Final = ROOT / "benchmarks" / "kafka-streams"
 PEER_JAR: Final = PEER / "target" / "kafka-streams-peer-1.jar"
 HEAP_MB: Final = 3072
+PEERS_SHARE: Final = 0.1
+GUIDE_SHARE: Final = 0.05
+"""How much of the events the slower ones get, and this system once more beside them."""
 
 
 class NoPeer(Exception):
@@ -154,19 +157,28 @@ def everybody() -> dict[str, Contender]:
         "streams-100ms": kafka_streams(commit_ms=100),
         "streams-2": kafka_streams(threads=2),
         "streams-rocksdb": kafka_streams(store="rocksdb"),
-        "quix": _python("Quix Streams", "quix", "exactly once", needs=("quixstreams",)),
+        "quix": _python("Quix Streams", "quix", "exactly once", needs=("quixstreams",), share=PEERS_SHARE),
         "bytewax": _python(
             "Bytewax",
             "bytewax_flow",
             "at least once (recovery, epochs of 10 s)",
             needs=("bytewax",),
+            share=PEERS_SHARE,
             commits=False,
         ),
+        "arroyo": _python(
+            "Arroyo", "arroyo_batches", "at least once, no state kept", needs=("arroyo",), share=PEERS_SHARE
+        ),
         "faust": _python(
-            "Faust as in its guide", "faust_guide", "at least once", needs=("faust",), share=0.05
+            "Faust as in its guide", "faust_guide", "at least once", needs=("faust",), share=GUIDE_SHARE
         ),
         "aiokafka": _python(
-            "bare loop, aiokafka", "bare_aiokafka", "at least once, no state", needs=(), counts_only=True
+            "bare loop, aiokafka",
+            "bare_aiokafka",
+            "at least once, no state",
+            needs=(),
+            share=PEERS_SHARE,
+            counts_only=True,
         ),
         "confluent": _python(
             "bare loop, confluent-kafka",
