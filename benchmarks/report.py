@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+import compiled
 from benchmarks.chart import Bar, draw
 from benchmarks.contender import Contender
 from benchmarks.findings import OURS, Findings, aims
@@ -171,8 +172,13 @@ def _machine(setting: Setting, findings: Findings) -> list[str]:
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, load before {setting.load:.2f}; {_processor()}, "
         f"{os.cpu_count()} cores, {_memory()}; {platform.system()} {platform.release()}; Python "
         f"{platform.python_version()}; Apache Kafka {KAFKA_VERSION}, one node on the same machine; {_versions()}.",
+        f"Our fold, which all Python peers but the bare loops call too, runs {_form()}.",
         f"Repeat it: `make bench{setting.arguments}` (what is measured, and how: [README.md](README.md)).",
     ]
+
+
+def _form() -> str:
+    return "as Python" if compiled.in_use() is None else "compiled"
 
 
 def _processor() -> str:

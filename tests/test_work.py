@@ -10,7 +10,6 @@ from copy import deepcopy
 import pytest
 
 from tests import work
-from tests.pure_source import PureSource
 from tests.work import Work
 
 SAY = "if that is meant: make work-baseline, and say in the commit what it buys"
@@ -42,7 +41,7 @@ def test_no_kind_of_event_has_become_more_work(as_it_is: Work) -> None:
 
 
 def test_no_kind_of_event_writes_more_with_the_modules_as_they_are_installed(as_it_is: Work) -> None:
-    """Where modules are compiled their calls cannot be counted, but what they write can."""
+    """The calls of compiled modules cannot be counted, but what they write can."""
     assert work.growth(as_it_is, work.measure(count_calls=False), work.COUNTED_WHEN_COMPILED) == []
 
 
@@ -71,17 +70,3 @@ def test_another_feed_is_not_compared() -> None:
     baseline: Work = {"payment.received": {"events": 7, **dict.fromkeys(work.FIGURES, 1.0)}}
     other: Work = {"payment.received": {**baseline["payment.received"], "events": 8}}
     assert "another one" in work.growth(baseline, other)[0]
-
-
-def test_the_source_is_found_although_a_compiled_module_lies_beside_it(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    package = tmp_path_factory.mktemp("compiled") / "schemas"
-    package.mkdir()
-    (package / "thing.py").write_text("")
-    (package / "thing.cpython-311-x86_64-linux-gnu.so").write_bytes(b"")
-    (package / "thing.so").write_bytes(b"")
-    spec = PureSource().find_spec("schemas.thing", [str(package)])
-    assert spec is not None
-    assert spec.origin == str(package / "thing.py")
-    assert PureSource().find_spec("json.decoder", [str(package)]) is None
