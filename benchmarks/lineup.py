@@ -116,6 +116,7 @@ def kafka_streams(threads: int = 1, store: str = "memory", commit_ms: int = 1000
         }
         classpath = os.pathsep.join([str(PEER_JAR), str(PEER / "target" / "lib" / "*")])
         command = [java(), f"-Xms{HEAP_MB}m", f"-Xmx{HEAP_MB}m", "-XX:+UseParallelGC"]
+        command += ["-XX:MetaspaceSize=128m"]  # or loading its classes is a full collection
         command += [f"-D{name}={value}" for name, value in properties.items()]
         return [guarded(*command, "-cp", classpath, "bench.Main")]
 
@@ -168,6 +169,14 @@ def everybody() -> dict[str, Contender]:
         ),
         "arroyo": _python(
             "Arroyo", "arroyo_batches", "at least once, no state kept", needs=("arroyo",), share=PEERS_SHARE
+        ),
+        "pathway": _python(
+            "Pathway",
+            "pathway_batches",
+            "at least once (persistence)",
+            needs=("pathway",),
+            share=PEERS_SHARE,
+            commits=False,
         ),
         "faust": _python(
             "Faust as in its guide", "faust_guide", "at least once", needs=("faust",), share=GUIDE_SHARE
