@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from streams.table import changelog_topic
 PEER: Final = ROOT / "benchmarks" / "kafka-streams"
 PEER_JAR: Final = PEER / "target" / "kafka-streams-peer-1.jar"
 HEAP_MB: Final = 3072
+JAVA_OPTIONS_VARIABLE: Final = "BENCH_JAVA_OPTIONS"
+"""Further options of the Java that runs the peer, for whoever knows better ones."""
 PEERS_SHARE: Final = 0.1
 GUIDE_SHARE: Final = 0.05
 """How much of the events the slower ones get, and this system once more beside them."""
@@ -117,6 +120,7 @@ def kafka_streams(threads: int = 1, store: str = "memory", commit_ms: int = 1000
         classpath = os.pathsep.join([str(PEER_JAR), str(PEER / "target" / "lib" / "*")])
         command = [java(), f"-Xms{HEAP_MB}m", f"-Xmx{HEAP_MB}m", "-XX:+UseParallelGC"]
         command += ["-XX:MetaspaceSize=128m"]  # or loading its classes is a full collection
+        command += shlex.split(os.environ.get(JAVA_OPTIONS_VARIABLE, ""))
         command += [f"-D{name}={value}" for name, value in properties.items()]
         return [guarded(*command, "-cp", classpath, "bench.Main")]
 

@@ -11,6 +11,7 @@ import shlex
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -87,21 +88,27 @@ def main(
             f"the machine is busy (load {setting.load:.1f}): what is measured now means little, and the results say so"
         )
     findings = Findings()
-    if "races" in wanted:
-        _races(field, setting, findings)
-    if "delay" in wanted and findings.results.get("ours"):
-        _delays(field, findings)
-    if "recovery" in wanted:
-        _recoveries(field, setting, findings)
-    if "simulate" in wanted:
-        _simulate(setting, simulate_most or min(events, SIMULATED_OFTEN_MOST), findings)
-    setting = replace(setting, minutes=(time.monotonic() - started) / 60)
-    chart = out.with_suffix(".svg")
-    chart.write_text(write_chart(field, findings), "utf-8")
-    out.write_text(write_report(setting, field, findings, chart.name), "utf-8")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    measures: dict[str, Callable[[], None]] = {
+        "races": lambda: _races(field, setting, findings),
+        "delay": lambda: _delays(field, findings),
+        "recovery": lambda: _recoveries(field, setting, findings),
+        "simulate": lambda: _simulate(setting, simulate_most or min(events, SIMULATED_OFTEN_MOST), findings),
+    }
+    for part in PARTS:
+        if part in wanted:
+            measures[part]()
+            _write(out, replace(setting, minutes=(time.monotonic() - started) / 60), field, findings)
     say(f"results: {out}")
     if findings.failures:
         sys.exit(1)
+
+
+def _write(out: Path, setting: Setting, field: dict[str, Contender], findings: Findings) -> None:
+    """What has been found so far: it took long, and the next part may fail."""
+    chart = out.with_suffix(".svg")
+    chart.write_text(write_chart(field, findings), "utf-8")
+    out.write_text(write_report(setting, field, findings, chart.name), "utf-8")
 
 
 def _field(only: str | None) -> dict[str, Contender]:
@@ -183,7 +190,10 @@ def _rounds(
 
 
 def _delays(field: dict[str, Contender], findings: Findings) -> None:
-    rate = int(median(result.per_second for result in findings.results["ours"]) / 4)
+    if not findings.results.get(OURS):
+        say("no delay is measured: the rate is a quarter of ours in the races, and we were not in them")
+        return
+    rate = int(median(result.per_second for result in findings.results[OURS]) / 4)
     for name in ("ours", "streams-100ms", "streams"):
         if name in field:
             try:
