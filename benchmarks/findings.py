@@ -65,6 +65,7 @@ _RATIOS: Final = (
     ("one worker / Quix Streams", "ours", "quix", 3.0),
     ("one worker / Bytewax", "ours", "bytewax", 3.0),
     ("one worker / Arroyo", "ours", "arroyo", 3.0),
+    ("one worker / Pathway", "ours", "pathway", 3.0),
     ("one worker / Faust as in its guide", "ours", "faust", 30.0),
     ("one worker / bare confluent-kafka loop", "ours", "confluent", 0.5),
     ("two workers / one", "ours-2", "ours", 1.6),

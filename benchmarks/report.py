@@ -19,7 +19,15 @@ from benchmarks.findings import OURS, Findings, aims
 from streams.broker_jars import KAFKA_VERSION
 
 QUIET_LOAD: Final = 0.5
-_PEERS: Final = ("faust-streaming", "aiokafka", "confluent-kafka", "quixstreams", "bytewax", "sentry-arroyo")
+_PEERS: Final = (
+    "faust-streaming",
+    "aiokafka",
+    "confluent-kafka",
+    "quixstreams",
+    "bytewax",
+    "sentry-arroyo",
+    "pathway",
+)
 _MET: Final = {True: "yes", False: "**no**", None: "not measured"}
 
 

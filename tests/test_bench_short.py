@@ -152,6 +152,9 @@ def test_the_report_says_when_the_machine_was_busy_and_an_aim_was_missed() -> No
     assert "| ≥ 1.3 | 1.00 | **no** | second half 1.00, by processor time 1.00 |" in busy
     assert "one worker / Faust as in its guide | ≥ 30.0 | 40.00 | yes |" in busy
     assert "one worker / Bytewax | ≥ 3.0 |  | not measured |" in busy
+    findings.failures["bytewax"] = "other outcomes"
+    failed = write_report(Setting(100, 1, 10, load=0.1), field, findings)
+    assert "one worker / Bytewax | ≥ 3.0 | does not count | **no** |" in failed
     assert "busy machine" not in write_report(Setting(100, 1, 10, load=0.1), field, findings)
 
 
