@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install compiled demo demo-telco test chaos simulate-faults check fuzz format hooks bench bench-short clean
+.PHONY: help install compiled demo demo-telco test chaos simulate-faults work-baseline check fuzz format hooks bench bench-short clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -55,7 +55,7 @@ demo-telco: $(READY) ## 7,000 accounts and 230,000 payments through a real Kafka
 COMPILED_TESTS := tests/test_compiled.py tests/test_account_codec.py tests/test_cases.py tests/test_wire.py tests/test_contract_agreement.py \
 	tests/test_readings.py tests/test_links.py tests/test_properties_fold.py tests/test_properties_levels.py \
 	tests/test_properties_points.py tests/test_properties_promises.py tests/test_auditor.py tests/test_hostile_fold.py \
-	tests/test_cases_kafka.py tests/test_kill.py tests/test_parity.py
+	tests/test_cases_kafka.py tests/test_kill.py tests/test_parity.py tests/test_work.py
 
 test: $(READY) ## all tests, on a real Kafka; those of the decisions once more on the compiled form
 	@LOYALTY_COMPILED=0 $(BIN)/python -m pytest
@@ -68,6 +68,9 @@ chaos: $(READY) ## faults on real workers and a real broker for 5 minutes (SEED=
 
 simulate-faults: $(READY) ## thousands of crashes a minute on a log in memory (SEED=7 tells one, MINUTES=10)
 	@$(BIN)/python -m tests.simulate_faults $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
+work-baseline: $(READY) ## take the work per event as it is now for the baseline of tests/test_work.py
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.work --renew
 
 check: $(READY) ## style, types and import contracts only
 	$(BIN)/ruff check .
@@ -98,6 +101,7 @@ $(BENCH)/.ready: pyproject.toml constraints.txt benchmarks/requirements.txt $(RE
 	@touch $@
 
 bench: $(BENCH)/.ready ## this system and its peers side by side, an hour or so (benchmarks/README.md)
+	@$(BIN)/python -m compiled.build || [ $$? -eq 3 ]
 	@$(BENCH)/bin/python -m benchmarks.run $(BENCH_ARGS)
 
 bench-short: $(BENCH)/.ready ## the same in small: shows that all decide the same, measures nothing

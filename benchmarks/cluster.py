@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
+from benchmarks import usage
 from benchmarks.events import PARTITIONS, Feed, merged
 from loyalty.feed import Entry, partition_of
 from loyalty.sending import Sender
@@ -38,16 +45,22 @@ class BenchBroker(EmbeddedBroker):
         with (self._dir / "server.properties").open("a", encoding="utf-8") as properties:
             properties.write(f"group.initial.rebalance.delay.ms={_JOIN_WAIT_MS}\n")
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time that the broker has used (Linux)."""
+        return sum(map(usage.cpu_seconds, usage.descendants(self._process.pid))) if self._process else 0.0
+
 
 class Cluster:
     """The broker's topics. Every method is a call of its own, so that nothing is left running in between."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self.bootstrap: Final = bootstrap
+    def __init__(self, broker: BenchBroker) -> None:
+        self.broker: Final = broker
+        self.bootstrap: Final = broker.bootstrap
         self.ends: Final[dict[tuple[str, int], int]] = {}
         """(topic, partition) → the offset after its last event. (Behind it there may be a transaction's marker.)"""
         self.settings: Final[Settings] = read_settings(
-            {"KAFKA_BOOTSTRAP": bootstrap, "LOYALTY_PARTITIONS": str(PARTITIONS)}
+            {"KAFKA_BOOTSTRAP": self.bootstrap, "LOYALTY_PARTITIONS": str(PARTITIONS)}
         )
 
     def write(self, feed: Feed, tell: Callable[[int], None] = lambda count: None) -> None:
@@ -128,14 +141,17 @@ class Watch:
             committed = await self._admin.list_consumer_group_offsets(
                 self._group, partitions=list(self._ends)
             )
-        except UnknownTopicOrPartitionError:
-            return self.records
+        except (UnknownTopicOrPartitionError, GroupCoordinatorNotAvailableError):
+            return self.records  # nobody has committed anything yet
         offsets = {tp: max(0, meta.offset) for tp, meta in committed.items()}
         return sum(max(0, end - offsets.get(tp, 0)) for tp, end in self._ends.items())
 
-    async def reached(self) -> int:
-        """A number that grows whenever an output grows."""
-        return sum((await self._consumer.end_offsets(self._outputs)).values()) if self._outputs else 0
+    async def reached(self) -> Counter[str]:
+        """Topic → the sum of its end offsets, which grows whenever the topic grows."""
+        ends: Counter[str] = Counter()
+        for tp, end in (await self._consumer.end_offsets(self._outputs)).items():
+            ends[tp.topic] += end
+        return ends
 
 
 def task_token(partition: int) -> bytes:

@@ -49,7 +49,7 @@ class Contender:
     needs: Sequence[str] = ()
     """Modules it needs; without them it is left out, and that is said."""
     commits: bool = True
-    """Whether it commits offsets to its group; of one that does not, the end is when it falls silent."""
+    """Whether it commits offsets to its group; of one that does not, the end is when all outcomes have come."""
     processes: int = 1
 
 

@@ -55,12 +55,16 @@ def read_customers(table: Path = TABLE) -> list[Customer]:
         ]
 
 
-def members(customers: list[Customer], accounts: int) -> Iterator[Member]:
-    """So many accounts: the customers again and again, each time under another account."""
-    for number in range(accounts):
-        customer = customers[number % len(customers)]
-        account = f"{customer.id}-{number // len(customers)}"
-        yield Member(number, account, customer, random.Random(f"bench/{account}"))
+def members(customers: list[Customer], numbers: range) -> Iterator[Member]:
+    """The accounts of these numbers: the customers again and again, each time under another account."""
+    for number in numbers:
+        account = account_of(customers, number)
+        yield Member(number, account, customers[number % len(customers)], random.Random(f"bench/{account}"))
+
+
+def account_of(customers: list[Customer], number: int) -> str:
+    """The name of an account."""
+    return f"{customers[number % len(customers)].id}-{number // len(customers)}"
 
 
 def tariff(member: Member, family: str) -> dict[str, Any]:

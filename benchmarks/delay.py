@@ -42,7 +42,7 @@ def measure_delay(contender: Contender, per_second: int, seconds: int) -> Delay:
     seconds += WARM_UP_SECONDS
     broker = BenchBroker(lambda text: None)
     try:
-        cluster = Cluster(broker.bootstrap)
+        cluster = Cluster(broker)
         with tempfile.TemporaryDirectory(prefix="loyalty-bench-") as directory:
             run = Run(broker.bootstrap, "delay", Path(directory))
             outcomes = contender.outcomes(run)

@@ -7,14 +7,18 @@ clock at every midnight of Moscow, the last one after everything. Nothing depend
 
 from __future__ import annotations
 
+import contextlib
+import heapq
 from collections import Counter
 from collections.abc import Iterator
-from operator import attrgetter
+from itertools import islice
+from operator import attrgetter, itemgetter
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from benchmarks.customers import OPERATOR, members, read_customers
+from benchmarks.customers import OPERATOR, account_of, members, read_customers
 from benchmarks.life import FIRST_DAY, Happening, Life, is_advocate
 from engine.calendar import Zone
 from engine.codes import ReferralCodes
@@ -27,6 +31,7 @@ EVENTS_AN_ACCOUNT: Final = 5
 CODE_KEY: Final = b"benchmarks: everybody knows this key"
 ZONE: Final = Zone("Europe/Moscow")
 _SECOND: Final = 1_000_000
+_ARRIVES: Final = slice(0, 10)
 _DAY_SECONDS: Final = 86_400
 _TOPIC_ORDER: Final = {
     topic.name: place for place, topic in enumerate((CLOCK, *(t for t in TASK if t is not CLOCK)))
@@ -76,15 +81,45 @@ def merged(feed: Feed) -> list[Entry]:
     return [feed.entries[place] for _, _, place in keyed]
 
 
-def _happenings(accounts: int) -> tuple[list[Happening], set[str]]:
+def write_values(events: int, file: Path, accounts_at_once: int = 200_000) -> int:
+    """Write the values of so many events in their order, a line each; returns how many.
+
+    They are those of `make_feed`, but only so many accounts are in memory at a time.
+    """
+    accounts = max(events // EVENTS_AN_ACCOUNT, 1)
+    start = ZONE.midnight(FIRST_DAY)
+    parts = []
+    for first in range(0, accounts, accounts_at_once):
+        happenings, _ = _happenings(accounts, range(first, min(first + accounts_at_once, accounts)))
+        happenings.sort(key=attrgetter("arrives"))
+        parts.append(file.with_name(f"{file.name}.{first}"))
+        with parts[-1].open("wb") as part:
+            for happening in happenings:
+                value = _entry(happening, start + happening.happened * _SECOND).value
+                part.write(b"%010d%b\n" % (happening.arrives, value))
+    with contextlib.ExitStack() as stack, file.open("wb") as out:
+        lines = heapq.merge(
+            *(stack.enter_context(part.open("rb")) for part in parts), key=itemgetter(_ARRIVES)
+        )
+        written = 0
+        for line in islice(lines, events):
+            out.write(line[10:])
+            written += 1
+    for part in parts:
+        part.unlink()
+    return written
+
+
+def _happenings(accounts: int, numbers: range | None = None) -> tuple[list[Happening], set[str]]:
+    """What so many accounts do, or those of them with these numbers; and who of them is in referrals."""
     codes = ReferralCodes(CODE_KEY)
-    people = list(members(read_customers(), accounts))
+    customers = read_customers()
     happenings: list[Happening] = []
     in_referrals: set[str] = set()
-    for member in people:
+    for member in members(customers, numbers or range(accounts)):
         life = Life(
             member,
-            code_of=lambda number: codes.code(OPERATOR, people[number].account),
+            code_of=lambda number: codes.code(OPERATOR, account_of(customers, number)),
             is_advocate=is_advocate(member.number),
         )
         happenings += life.happenings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,11 @@ from streams.table import changelog_topic
 PEER: Final = ROOT / "benchmarks" / "kafka-streams"
 PEER_JAR: Final = PEER / "target" / "kafka-streams-peer-1.jar"
 HEAP_MB: Final = 3072
+JAVA_OPTIONS_VARIABLE: Final = "BENCH_JAVA_OPTIONS"
+"""Further options of the Java that runs the peer, for whoever knows better ones."""
+PEERS_SHARE: Final = 0.1
+GUIDE_SHARE: Final = 0.05
+"""How much of the events the slower ones get, and this system once more beside them."""
 
 
 class NoPeer(Exception):
@@ -113,6 +119,8 @@ def kafka_streams(threads: int = 1, store: str = "memory", commit_ms: int = 1000
         }
         classpath = os.pathsep.join([str(PEER_JAR), str(PEER / "target" / "lib" / "*")])
         command = [java(), f"-Xms{HEAP_MB}m", f"-Xmx{HEAP_MB}m", "-XX:+UseParallelGC"]
+        command += ["-XX:MetaspaceSize=128m"]  # or loading its classes is a full collection
+        command += shlex.split(os.environ.get(JAVA_OPTIONS_VARIABLE, ""))
         command += [f"-D{name}={value}" for name, value in properties.items()]
         return [guarded(*command, "-cp", classpath, "bench.Main")]
 
@@ -154,19 +162,36 @@ def everybody() -> dict[str, Contender]:
         "streams-100ms": kafka_streams(commit_ms=100),
         "streams-2": kafka_streams(threads=2),
         "streams-rocksdb": kafka_streams(store="rocksdb"),
-        "quix": _python("Quix Streams", "quix", "exactly once", needs=("quixstreams",)),
+        "quix": _python("Quix Streams", "quix", "exactly once", needs=("quixstreams",), share=PEERS_SHARE),
         "bytewax": _python(
             "Bytewax",
             "bytewax_flow",
-            "none: no state is kept, no offset committed",
+            "at least once (recovery, epochs of 10 s)",
             needs=("bytewax",),
+            share=PEERS_SHARE,
+            commits=False,
+        ),
+        "arroyo": _python(
+            "Arroyo", "arroyo_batches", "at least once, no state kept", needs=("arroyo",), share=PEERS_SHARE
+        ),
+        "pathway": _python(
+            "Pathway",
+            "pathway_batches",
+            "at least once (persistence)",
+            needs=("pathway",),
+            share=PEERS_SHARE,
             commits=False,
         ),
         "faust": _python(
-            "Faust as in its guide", "faust_guide", "at least once", needs=("faust",), share=0.05
+            "Faust as in its guide", "faust_guide", "at least once", needs=("faust",), share=GUIDE_SHARE
         ),
         "aiokafka": _python(
-            "bare loop, aiokafka", "bare_aiokafka", "at least once, no state", needs=(), counts_only=True
+            "bare loop, aiokafka",
+            "bare_aiokafka",
+            "at least once, no state",
+            needs=(),
+            share=PEERS_SHARE,
+            counts_only=True,
         ),
         "confluent": _python(
             "bare loop, confluent-kafka",

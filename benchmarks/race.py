@@ -9,11 +9,12 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks import ROOT
+from benchmarks import ROOT, usage
 from benchmarks.cluster import Cluster, Watch
 from benchmarks.contender import Contender, Run, topics
 from benchmarks.events import Feed
@@ -21,8 +22,6 @@ from benchmarks.outcomes import Truth, read_outcomes, read_reasons
 
 POLL_SECONDS: Final = 0.1
 QUIET_SECONDS: Final = 2.0
-QUIET_SECONDS_UNCOMMITTED: Final = 8.0
-"""A run is over when everything read is committed and nothing has come out for so long."""
 READY_SECONDS_MAX: Final = 60.0
 STALLED_SECONDS_MAX: Final = 60.0
 
@@ -31,19 +30,69 @@ class RunFailed(Exception):
     """A run that does not count; the text says why."""
 
 
+class Sample(NamedTuple):
+    """How far a run was at a moment."""
+
+    moment: float
+    records: int
+    """Records committed; of a contender that commits nothing, records written."""
+    cpu_seconds: float
+    broker_cpu_seconds: float
+
+
 class Result(NamedTuple):
     """A run that counts."""
 
     events: int
     start_seconds: float
-    """From the start of the processes until all of them are ready to read."""
+    """From the start of the processes until the first of them is ready to read."""
     seconds: float
     """From ready to the last commit."""
+    second_half_seconds: float
+    """What the second half of the records took: by then a Java process has compiled what is hot."""
+    cpu_seconds: float
+    """Processor time of the contender's processes from ready to the last commit."""
+    broker_cpu_seconds: float
+    """Processor time of the broker meanwhile."""
 
     @property
     def per_second(self) -> float:
         """Events a second, first read to last commit."""
         return self.events / self.seconds
+
+    @property
+    def per_second_warm(self) -> float:
+        """Events a second over the second half."""
+        return self.events / 2 / self.second_half_seconds
+
+    @property
+    def cpu_us_per_event(self) -> float:
+        """Processor time for one event, in microseconds."""
+        return self.cpu_seconds / self.events * 1e6
+
+    @property
+    def broker_cpu_us_per_event(self) -> float:
+        """The broker's processor time for one event, in microseconds."""
+        return self.broker_cpu_seconds / self.events * 1e6
+
+
+def summed_up(events: int, started: float, samples: list[Sample]) -> Result:
+    """The result of a run from its samples: the first is the moment of being ready, the last the last commit."""
+    first, last = samples[0], samples[-1]
+    half = (first.records + last.records) / 2
+    after = next(place for place, sample in enumerate(samples) if sample.records >= half)
+    before = samples[max(after - 1, 0)]
+    grown = samples[after].records - before.records
+    part = (half - before.records) / grown if grown else 0.0
+    middle = before.moment + part * (samples[after].moment - before.moment)
+    return Result(
+        events,
+        first.moment - started,
+        last.moment - first.moment,
+        max(last.moment - middle, 1e-9),
+        last.cpu_seconds - first.cpu_seconds,
+        last.broker_cpu_seconds - first.broker_cpu_seconds,
+    )
 
 
 class Processes:
@@ -82,7 +131,15 @@ class Processes:
     @property
     def resident_bytes(self) -> int:
         """Memory that the processes hold, without their guards (Linux)."""
-        return sum(_resident_bytes(child) for process in self._running for child in _children(process.pid))
+        return sum(map(usage.resident_bytes, self._pids()))
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time that the processes have used, without their guards (Linux)."""
+        return sum(map(usage.cpu_seconds, self._pids()))
+
+    def _pids(self) -> list[int]:
+        return [pid for process in self._running for pid in usage.descendants(process.pid)]
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
@@ -95,15 +152,20 @@ class Processes:
                 log.write(line)
                 log.flush()
 
-    def wait_until_ready(self) -> float:
+    @property
+    def ready_at(self) -> float:
         """The moment at which the first of them began to read."""
+        return min(self._ready_at)
+
+    def wait_until_ready(self) -> float:
+        """Wait until all of them read; returns `ready_at`."""
         deadline = self.started + READY_SECONDS_MAX
         while len(self._ready_at) < self.count:
             self.check()
             if time.monotonic() > deadline:
                 raise RunFailed(f"not ready after {READY_SECONDS_MAX:.0f} s: {self.last_words()}")
             time.sleep(0.02)
-        return min(self._ready_at)
+        return self.ready_at
 
     def check(self) -> None:
         """Raises RunFailed if one has ended."""
@@ -128,15 +190,6 @@ class Processes:
                 process.wait()
 
 
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _resident_bytes(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def race(cluster: Cluster, name: str, contender: Contender, feed: Feed, truth: Truth) -> Result:
     """Run a contender over all events and check it. Raises RunFailed when the run does not count."""
     with tempfile.TemporaryDirectory(prefix="loyalty-bench-") as directory:
@@ -149,33 +202,41 @@ def race(cluster: Cluster, name: str, contender: Contender, feed: Feed, truth: T
         try:
             processes = Processes(contender, run)
             try:
-                ready = processes.wait_until_ready()
-                done = asyncio.run(watch(cluster, run, contender, processes, written))
+                processes.wait_until_ready()
+                samples = asyncio.run(watch(cluster, run, contender, processes, len(truth.outcomes)))
             finally:
                 processes.stop()
             _check(cluster, run, contender, feed, truth)
-            return Result(feed.events, ready - processes.started, done - ready)
+            return summed_up(feed.events, processes.started, samples)
         finally:
             cluster.delete([run.group, f"changelog__{run.group}", *written])
 
 
 async def watch(
-    cluster: Cluster, run: Run, contender: Contender, processes: Processes, written: list[str]
-) -> float:
-    """The moment of the last commit."""
-    quiet_seconds = QUIET_SECONDS if contender.commits else QUIET_SECONDS_UNCOMMITTED
-    async with Watch(cluster, run.group, contender.inputs, written) as watch:
-        seen = (watch.records, 0)
-        changed = time.monotonic()
+    cluster: Cluster, run: Run, contender: Contender, processes: Processes, due: int = 0
+) -> list[Sample]:
+    """Samples of a run from being ready to the last commit; `due`: how many outcomes there will be.
+
+    A run is over when everything read is committed and nothing has come out for a while; that of a contender
+    which commits no offsets, when all outcomes have come and nothing else for a while.
+    """
+    samples = [Sample(processes.ready_at, 0, processes.cpu_seconds, cluster.broker.cpu_seconds)]
+    async with Watch(cluster, run.group, contender.inputs, topics(contender, run)) as watch:
+        seen: tuple[int, Counter[str]] | None = None
         while True:
-            now = (await watch.left(), await watch.reached())
+            ends = await watch.reached()
+            came = sum(ends[topic] for topic in contender.outcomes(run))
+            left = await watch.left() if contender.commits else due - came
             moment = time.monotonic()
-            if now != seen:
-                seen, changed = now, moment
-            elif (now[0] == 0 or (not contender.commits and now[1])) and moment - changed > quiet_seconds:
-                return changed
-            elif moment - changed > STALLED_SECONDS_MAX:
-                raise RunFailed(f"stalled with {now[0]} records left: {processes.last_words()}")
+            if (left, ends) != seen:
+                seen = left, ends
+                records = watch.records - left if contender.commits else came
+                samples.append(Sample(moment, records, processes.cpu_seconds, cluster.broker.cpu_seconds))
+            quiet = moment - samples[-1].moment
+            if left <= 0 and quiet > QUIET_SECONDS:
+                return samples
+            if quiet > STALLED_SECONDS_MAX:
+                raise RunFailed(f"stalled with {left} records left: {processes.last_words()}")
             processes.check()
             await asyncio.sleep(POLL_SECONDS)
 

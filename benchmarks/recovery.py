@@ -38,6 +38,11 @@ class Recovery(NamedTuple):
     resident_bytes_empty: int
 
     @property
+    def net_seconds(self) -> float:
+        """What the rows took: the start with them, less a start without."""
+        return max(self.seconds - self.seconds_empty, 0.01)
+
+    @property
     def bytes_an_account(self) -> float:
         """Memory that an idle account costs."""
         return (self.resident_bytes - self.resident_bytes_empty) / self.rows
@@ -62,7 +67,7 @@ def _rows(cluster: Cluster, name: str, contender: Contender) -> dict[bytes, byte
             processes = Processes(contender, run)
             try:
                 processes.wait_until_ready()
-                asyncio.run(watch(cluster, run, contender, processes, written))
+                asyncio.run(watch(cluster, run, contender, processes))
             finally:
                 processes.stop()
             changelog = f"{run.group}-accounts-changelog"

@@ -1,25 +1,34 @@
-"""What was found, as a page: ratios first, then figures, then the machine and how to repeat it."""
+"""What was found, as a page: aims first, then figures, then the machine and how to repeat it."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from statistics import median
+from typing import Final
 
+import compiled
+from benchmarks.chart import Bar, draw
 from benchmarks.contender import Contender
-from benchmarks.delay import Delay
-from benchmarks.race import Result
-from benchmarks.recovery import Recovery
-from benchmarks.simulate import Simulated
+from benchmarks.findings import OURS, Findings, aims
 from streams.broker_jars import KAFKA_VERSION
 
-QUIET_LOAD = 0.5
-BAR = 40
+QUIET_LOAD: Final = 0.5
+_PEERS: Final = (
+    "faust-streaming",
+    "aiokafka",
+    "confluent-kafka",
+    "quixstreams",
+    "bytewax",
+    "sentry-arroyo",
+    "pathway",
+)
+_MET: Final = {True: "yes", False: "**no**", None: "not measured"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,8 @@ class Setting:
     rounds: int
     rows: int
     load: float
+    arguments: str = ""
+    minutes: float = 0.0
 
     @property
     def is_busy(self) -> bool:
@@ -37,38 +48,10 @@ class Setting:
         return self.load >= QUIET_LOAD
 
 
-@dataclass
-class Findings:
-    """Everything measured, by the contenders' short names."""
-
-    results: dict[str, list[Result]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-    outcomes: dict[int, int] = field(default_factory=dict)
-    """Events → outcomes."""
-    delays: dict[str, Delay] = field(default_factory=dict)
-    recoveries: dict[str, Recovery] = field(default_factory=dict)
-    simulated: list[Simulated] = field(default_factory=list)
-
-    def per_second(self, name: str) -> float:
-        """The median of a contender."""
-        return median(result.per_second for result in self.results[name])
-
-
-# (title, contender, contender it is compared with, what is aimed at)
-_RATIOS = (
-    ("one worker, memory / Kafka Streams, memory, one thread", "ours", "streams", 1.3),
-    ("the same, Kafka Streams committing every 100 ms (its default)", "ours", "streams-100ms", 1.3),
-    ("RocksDB / Kafka Streams with RocksDB", "ours-rocksdb", "streams-rocksdb", 1.0),
-    ("one worker / Quix Streams", "ours", "quix", 3.0),
-    ("one worker / Bytewax", "ours", "bytewax", 3.0),
-    ("one worker / Faust as in its guide", "ours", "faust", 30.0),
-    ("one worker / bare confluent-kafka loop", "ours", "confluent", 0.5),
-    ("two workers / one", "ours-2", "ours", 1.6),
-)
-
-
-def write_report(setting: Setting, contenders: dict[str, Contender], findings: Findings) -> str:
-    """The page."""
+def write_report(
+    setting: Setting, contenders: dict[str, Contender], findings: Findings, chart: str | None = None
+) -> str:
+    """The page; `chart` is the name of a drawing beside it."""
     lines = ["# Results", ""]
     if setting.is_busy:
         lines += [
@@ -76,51 +59,69 @@ def write_report(setting: Setting, contenders: dict[str, Contender], findings: F
             "everything runs and that outcomes are equal, and nothing else.",
             "",
         ]
-    parts = (_ratios, _figures, _failed, _delays, _recoveries, _simulated)
-    for part in parts:
+    lines += [*_aims(findings), ""]
+    if chart and findings.results:
+        lines += [f"![Events a second]({chart})", ""]
+    for part in (_figures, _failed, _delays, _recoveries, _simulated):
         section = list(part(contenders, findings))
         lines += [*section, ""] if section else []
-    lines += list(_machine(setting, findings))
+    lines += _machine(setting, findings)
     return "\n".join(lines) + "\n"
 
 
-def _ratios(contenders: dict[str, Contender], findings: Findings) -> Iterator[str]:
-    results = findings.results
-    rows = [row for row in _RATIOS if row[1] in results and row[2] in results]
-    if rows:
-        yield from ("| ratio of medians | found | aim |", "|---|---:|---:|")
-        for title, one, other, aim in rows:
-            found = findings.per_second(one) / findings.per_second(other)
-            mark = "" if found >= aim else " (missed)"
-            yield f"| {title} | {found:.2f}{mark} | ≥ {aim} |"
+def write_chart(contenders: dict[str, Contender], findings: Findings) -> str:
+    """The drawing: medians, with a line from the slowest run to the fastest."""
+    bars = []
+    for name, runs in findings.results.items():
+        rates = [run.per_second for run in runs]
+        bars.append(Bar(contenders[name].name, median(rates), min(rates), max(rates), name.startswith(OURS)))
+    return draw("Events a second (median; the line: slowest to fastest run)", bars)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> Iterator[str]:
+    """A table; a column whose head ends with a colon is aligned to the right. No rows, no table."""
+    rows = list(rows)
+    if not rows:
+        return
+    if title:
+        yield from (title, "")
+    yield "| " + " | ".join(column.removesuffix(":") for column in head) + " |"
+    yield "|" + "|".join("---:" if column.endswith(":") else "---" for column in head) + "|"
+    yield from ("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _aims(findings: Findings) -> Iterator[str]:
+    return _table(
+        ("aim", "wanted:", "measured:", "met", "besides"),
+        ((aim.title, aim.aim, aim.measured, _MET[aim.met], aim.remark) for aim in aims(findings)),
+    )
 
 
 def _figures(contenders: dict[str, Contender], findings: Findings) -> Iterator[str]:
-    if not findings.results:
-        return
-    yield from (
-        "| contender | guarantee | events/s, median | lowest – highest | start, s | checked |",
-        "|---|---|---:|---:|---:|---|",
-    )
-    ordered = sorted(findings.results, key=findings.per_second, reverse=True)
-    for name in ordered:
-        contender, runs = contenders[name], findings.results[name]
-        rates = [run.per_second for run in runs]
-        start = median(run.start_seconds for run in runs)
-        checked = "count only" if contender.counts_only else "all outcomes"
-        if contender.share < 1:
-            checked += f", {runs[0].events:,} events"
-        yield (
-            f"| {contender.name} | {contender.guarantee} | {median(rates):,.0f} | "
-            f"{min(rates):,.0f} – {max(rates):,.0f} | {start:.1f} | {checked} |"
+    everything = [*findings.results.items()]
+    measured = {runs[0].events for runs in findings.results.values()}
+    shared = [(OURS, runs) for events, runs in findings.ours.items() if events in measured]
+    everything += [(name, runs) for name, runs in shared if (name, runs) not in everything]
+    rows = []
+    for name, runs in sorted(everything, key=lambda item: -median(run.per_second for run in item[1])):
+        contender, rates = contenders[name], [run.per_second for run in runs]
+        rows.append(
+            (
+                contender.name,
+                contender.guarantee,
+                f"{runs[0].events:,}",
+                f"{median(rates):,.0f}",
+                f"{min(rates):,.0f} – {max(rates):,.0f}",
+                f"{median(run.per_second_warm for run in runs):,.0f}",
+                f"{median(run.cpu_us_per_event for run in runs):.1f}",
+                f"{median(run.broker_cpu_us_per_event for run in runs):.1f}",
+                f"{median(run.start_seconds for run in runs):.1f}",
+                "count only" if contender.counts_only else "all outcomes",
+            )
         )
-    yield from ("", "```")
-    most = findings.per_second(ordered[0])
-    width = max(len(contenders[name].name) for name in ordered)
-    for name in ordered:
-        rate = findings.per_second(name)
-        yield f"{contenders[name].name:<{width}} {'█' * max(round(rate / most * BAR), 1):<{BAR}} {rate:>9,.0f}"
-    yield "```"
+    head = ("contender", "guarantee", "events:", "events/s, median:", "slowest – fastest:", "second half:")
+    costs = ("processor µs an event:", "broker's µs:", "start, s:", "checked")
+    return _table((*head, *costs), rows)
 
 
 def _failed(contenders: dict[str, Contender], findings: Findings) -> Iterator[str]:
@@ -129,56 +130,63 @@ def _failed(contenders: dict[str, Contender], findings: Findings) -> Iterator[st
 
 
 def _delays(contenders: dict[str, Contender], findings: Findings) -> Iterator[str]:
-    if findings.delays:
-        yield from (
-            "Delay from an event's append until its outcome can be read, at a quarter of our full load:",
-            "",
-            "| contender | events/s | median, ms | p99, ms |",
-            "|---|---:|---:|---:|",
-        )
-    for name, delay in findings.delays.items():
-        yield f"| {contenders[name].name} | {delay.per_second:,} | {delay.median_ms:.0f} | {delay.p99_ms:.0f} |"
+    return _table(
+        ("contender", "events/s:", "median, ms:", "p99, ms:"),
+        (
+            (contenders[name].name, f"{d.per_second:,}", f"{d.median_ms:.0f}", f"{d.p99_ms:.0f}")
+            for name, d in findings.delays.items()
+        ),
+        "Delay from an event's append until its outcome can be read, at a quarter of our full load:",
+    )
 
 
 def _recoveries(contenders: dict[str, Contender], findings: Findings) -> Iterator[str]:
-    if findings.recoveries:
-        yield from (
-            "Recovery of a process with an empty disk (its start with no rows taken off), and memory:",
-            "",
-            "| contender | rows | bytes a row | recovery, s | start with none, s | resident bytes an account |",
-            "|---|---:|---:|---:|---:|---:|",
-        )
-    for name, found in findings.recoveries.items():
-        memory = f"{found.bytes_an_account:.0f}" if name.startswith("ours") else "(a fixed heap)"
-        yield (
-            f"| {contenders[name].name} | {found.rows:,} | {found.row_bytes:.0f} | "
-            f"{found.seconds - found.seconds_empty:.1f} | {found.seconds_empty:.1f} | {memory} |"
-        )
+    return _table(
+        (
+            *("contender", "rows:", "bytes a row:", "recovery, s:", "rows/s:", "start with none, s:"),
+            "resident bytes an account:",
+        ),
+        (
+            (
+                contenders[name].name,
+                f"{found.rows:,}",
+                f"{found.row_bytes:.0f}",
+                f"{found.net_seconds:.1f}",
+                f"{found.rows / found.net_seconds:,.0f}",
+                f"{found.seconds_empty:.1f}",
+                f"{found.bytes_an_account:.0f}" if name.startswith(OURS) else "(a fixed heap)",
+            )
+            for name, found in findings.recoveries.items()
+        ),
+        "Recovery of a process with an empty disk (its start with no rows taken off), and memory:",
+    )
 
 
 def _simulated(contenders: dict[str, Contender], findings: Findings) -> Iterator[str]:
-    if findings.simulated:
-        yield from (
-            "`loyalty simulate`, whole process:",
-            "",
-            "| events | seconds | events/s |",
-            "|---:|---:|---:|",
-        )
-    for run in findings.simulated:
-        yield f"| {run.events:,} | {run.seconds:.2f} | {run.per_second:,.0f} |"
+    del contenders
+    return _table(
+        ("events:", "seconds:", "events/s:"),
+        ((f"{run.events:,}", f"{run.seconds:.2f}", f"{run.per_second:,.0f}") for run in findings.simulated),
+        "`loyalty simulate`, whole process:",
+    )
 
 
-def _machine(setting: Setting, findings: Findings) -> Iterator[str]:
+def _machine(setting: Setting, findings: Findings) -> list[str]:
     counts = ", ".join(
         f"{count:,} events → {outcomes:,} outcomes" for count, outcomes in findings.outcomes.items()
     )
-    yield f"{counts or 'No races'}; {setting.rounds} interleaved rounds; medians."
-    yield (
+    return [
+        f"{counts or 'No races'}; {setting.rounds} interleaved rounds; medians; {setting.minutes:.0f} minutes.",
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, load before {setting.load:.2f}; {_processor()}, "
         f"{os.cpu_count()} cores, {_memory()}; {platform.system()} {platform.release()}; Python "
-        f"{platform.python_version()}; Apache Kafka {KAFKA_VERSION}, one node on the same machine; {_versions()}."
-    )
-    yield "Repeat it: `make bench` (what is measured, and how: [README.md](README.md))."
+        f"{platform.python_version()}; Apache Kafka {KAFKA_VERSION}, one node on the same machine; {_versions()}.",
+        f"Our fold, which all Python peers but the bare loops call too, runs {_form()}.",
+        f"Repeat it: `make bench{setting.arguments}` (what is measured, and how: [README.md](README.md)).",
+    ]
+
+
+def _form() -> str:
+    return "as Python" if compiled.in_use() is None else "compiled"
 
 
 def _processor() -> str:
@@ -193,7 +201,7 @@ def _memory() -> str:
 
 def _versions() -> str:
     found = []
-    for package in ("faust-streaming", "aiokafka", "confluent-kafka", "quixstreams", "bytewax"):
+    for package in _PEERS:
         try:
             found.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:

@@ -7,8 +7,12 @@ Exit status: 0 when every run counted; 1 when one did not (other outcomes than t
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+import time
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -19,15 +23,19 @@ from benchmarks.cluster import BenchBroker, Cluster
 from benchmarks.contender import Contender
 from benchmarks.delay import Delay, measure_delay
 from benchmarks.events import Feed, make_feed
+from benchmarks.findings import OURS, Findings
 from benchmarks.lineup import NoPeer, build_peer, everybody, kafka_streams, missing_modules, ours
 from benchmarks.outcomes import Truth, expected
 from benchmarks.race import Result, RunFailed, race
 from benchmarks.recovery import Recovery, measure_recovery
-from benchmarks.report import Findings, Setting, write_report
+from benchmarks.report import Setting, write_chart, write_report
 from benchmarks.simulate import Simulated, measure_simulate
 
 PARTS = ("races", "delay", "recovery", "simulate")
-SIMULATED_MOST = 1_000_000
+SHARED_LEAST = 20_000
+"""No share is smaller: with fewer events to begin with, everybody gets all of them."""
+SIMULATED_OFTEN_MOST = 1_000_000
+"""Up to so many events a simulation is repeated."""
 SHOWN_MOST = 50_000
 """Up to so many events the outcomes are kept, so that those that differ can be shown."""
 
@@ -49,32 +57,58 @@ def say(text: str) -> None:
     "--rows", default=1_000_000, type=click.IntRange(1_000), show_default=True, help="Rows to recover."
 )
 @click.option(
+    "--simulate-most",
+    type=click.IntRange(10_000, 10_000_000),
+    help="Simulate up to so many events; without it as many as --events, at most 1,000,000. (10,000,000 take "
+    "half an hour and 10 GB.)",
+)
+@click.option(
     "--out", default=ROOT / "benchmarks" / "RESULTS.md", type=click.Path(path_type=Path), show_default=True
 )
-def main(events: int, rounds: int, quick: bool, only: str | None, parts: str, rows: int, out: Path) -> None:
+def main(
+    events: int,
+    rounds: int,
+    quick: bool,
+    only: str | None,
+    parts: str,
+    rows: int,
+    simulate_most: int | None,
+    out: Path,
+) -> None:
     """Measure this system and its peers on the same events, one broker, one machine; see README.md."""
     wanted = set(parts.split(","))
     if wanted - set(PARTS):
         raise click.BadParameter(f"there are {', '.join(PARTS)}", param_hint="--parts")
     field = _field(only)
-    setting = Setting(events, 3 if quick else rounds, rows, os.getloadavg()[0])
+    started = time.monotonic()
+    arguments = f' BENCH_ARGS="{shlex.join(sys.argv[1:])}"' if sys.argv[1:] else ""
+    setting = Setting(events, 3 if quick else rounds, rows, os.getloadavg()[0], arguments)
     if setting.is_busy:
         say(
             f"the machine is busy (load {setting.load:.1f}): what is measured now means little, and the results say so"
         )
     findings = Findings()
-    if "races" in wanted:
-        _races(field, setting, findings)
-    if "delay" in wanted and findings.results.get("ours"):
-        _delays(field, findings)
-    if "recovery" in wanted:
-        _recoveries(field, setting, findings)
-    if "simulate" in wanted:
-        _simulate(setting, findings)
-    out.write_text(write_report(setting, field, findings), "utf-8")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    measures: dict[str, Callable[[], None]] = {
+        "races": lambda: _races(field, setting, findings),
+        "delay": lambda: _delays(field, findings),
+        "recovery": lambda: _recoveries(field, setting, findings),
+        "simulate": lambda: _simulate(setting, simulate_most or min(events, SIMULATED_OFTEN_MOST), findings),
+    }
+    for part in PARTS:
+        if part in wanted:
+            measures[part]()
+            _write(out, replace(setting, minutes=(time.monotonic() - started) / 60), field, findings)
     say(f"results: {out}")
     if findings.failures:
         sys.exit(1)
+
+
+def _write(out: Path, setting: Setting, field: dict[str, Contender], findings: Findings) -> None:
+    """What has been found so far: it took long, and the next part may fail."""
+    chart = out.with_suffix(".svg")
+    chart.write_text(write_chart(field, findings), "utf-8")
+    out.write_text(write_report(setting, field, findings, chart.name), "utf-8")
 
 
 def _field(only: str | None) -> dict[str, Contender]:
@@ -106,9 +140,8 @@ def _field(only: str | None) -> dict[str, Contender]:
 
 
 def _races(field: dict[str, Contender], setting: Setting, findings: Findings) -> None:
-    shares = sorted({contender.share for contender in field.values()}, reverse=True)
-    for share in shares:
-        count = max(int(setting.events * share), 1_000)
+    counts = {name: _events_of(one, setting) for name, one in field.items()}
+    for count in sorted(set(counts.values()), reverse=True):
         say(f"{count} events: making them and deciding them without a stream")
         feed = make_feed(count)
         truth = expected(feed, keep=count <= SHOWN_MOST)
@@ -116,12 +149,19 @@ def _races(field: dict[str, Contender], setting: Setting, findings: Findings) ->
         findings.outcomes.setdefault(count, len(truth.outcomes))
         broker = BenchBroker(say)
         try:
-            cluster = Cluster(broker.bootstrap)
+            cluster = Cluster(broker)
             cluster.write(feed)
-            racing = {name: one for name, one in field.items() if one.share == share}
-            _rounds(cluster, racing, setting, feed, truth, findings)
+            racing = {n: one for n, one in field.items() if counts[n] == count or n == OURS}
+            results = _rounds(cluster, racing, setting, feed, truth, findings)
+            findings.ours[feed.events] = results.get(OURS, [])
+            findings.results |= {n: runs for n, runs in results.items() if counts[n] == count}
         finally:
             broker.stop()
+
+
+def _events_of(contender: Contender, setting: Setting) -> int:
+    """How many events it gets."""
+    return max(int(setting.events * contender.share), min(setting.events, SHARED_LEAST))
 
 
 def _rounds(
@@ -131,7 +171,7 @@ def _rounds(
     feed: Feed,
     truth: Truth,
     findings: Findings,
-) -> None:
+) -> dict[str, list[Result]]:
     """Every contender once, then every one again: what the machine does meanwhile hits all alike."""
     results: dict[str, list[Result]] = defaultdict(list)
     for number in range(setting.rounds):
@@ -146,11 +186,14 @@ def _rounds(
                 continue
             results[name].append(result)
             say(f"round {number + 1}: {contender.name}: {result.per_second:,.0f} events/s")
-    findings.results |= {name: runs for name, runs in results.items() if name not in findings.failures}
+    return {name: runs for name, runs in results.items() if name not in findings.failures}
 
 
 def _delays(field: dict[str, Contender], findings: Findings) -> None:
-    rate = int(median(result.per_second for result in findings.results["ours"]) / 4)
+    if not findings.results.get(OURS):
+        say("no delay is measured: the rate is a quarter of ours in the races, and we were not in them")
+        return
+    rate = int(median(result.per_second for result in findings.results[OURS]) / 4)
     for name in ("ours", "streams-100ms", "streams"):
         if name in field:
             try:
@@ -165,26 +208,28 @@ def _delays(field: dict[str, Contender], findings: Findings) -> None:
 def _recoveries(field: dict[str, Contender], setting: Setting, findings: Findings) -> None:
     recovering = {
         "ours": (ours(), "ready: tasks"),
+        "ours-rocksdb": (ours(store="rocksdb"), "ready: tasks"),
         "streams": (kafka_streams(), "running"),
         "streams-rocksdb": (kafka_streams(store="rocksdb"), "running"),
     }
     broker = BenchBroker(say)
     try:
-        cluster = Cluster(broker.bootstrap)
+        cluster = Cluster(broker)
         cluster.write(make_feed(min(setting.events, 200_000)))
         for name, (contender, ready) in recovering.items():
             if name in field:
                 found: Recovery = measure_recovery(cluster, name, contender, ready, setting.rows)
                 findings.recoveries[name] = found
-                say(f"{contender.name}: {found.rows} rows in {found.seconds - found.seconds_empty:.1f} s")
+                say(f"{contender.name}: {found.rows} rows in {found.net_seconds:.1f} s")
     finally:
         broker.stop()
 
 
-def _simulate(setting: Setting, findings: Findings) -> None:
+def _simulate(setting: Setting, most: int, findings: Findings) -> None:
     count = 10_000
-    while count <= min(setting.events, SIMULATED_MOST):
-        runs: list[Simulated] = [measure_simulate(count) for _ in range(min(setting.rounds, 3))]
+    while count <= most:
+        repeated = min(setting.rounds, 3) if count <= SIMULATED_OFTEN_MOST else 1
+        runs: list[Simulated] = [measure_simulate(count) for _ in range(repeated)]
         findings.simulated.append(sorted(runs, key=lambda run: run.seconds)[len(runs) // 2])
         say(f"simulate, {count} events: {findings.simulated[-1].per_second:,.0f} events/s")
         count *= 10

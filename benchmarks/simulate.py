@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import ROOT
-from benchmarks.events import make_feed
+from benchmarks.events import write_values
 
 
 class Simulated(NamedTuple):
@@ -29,8 +29,7 @@ def measure_simulate(events: int) -> Simulated:
     """Simulate so many events from a file; outcomes go nowhere."""
     with tempfile.TemporaryDirectory(prefix="loyalty-bench-") as directory:
         file = Path(directory) / "events.ndjson"
-        entries = [entry for entry in make_feed(events).entries if entry.key is not None]
-        file.write_bytes(b"\n".join(entry.value for entry in entries))
+        count = write_values(events, file)
         started = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", "loyalty.cli", "simulate", "--events", str(file)],
@@ -42,4 +41,4 @@ def measure_simulate(events: int) -> Simulated:
         seconds = time.monotonic() - started
         if done.returncode not in (0, 3):  # 3: there were dead letters, and there are meant to be
             raise RuntimeError(f"simulate ended with status {done.returncode}")
-        return Simulated(len(entries), seconds)
+        return Simulated(count, seconds)

@@ -7,17 +7,21 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import orjson
 import pytest
 
 from benchmarks import ROOT
+from benchmarks.chart import Bar, draw
 from benchmarks.cluster import task_token
-from benchmarks.events import PARTITIONS, make_feed, merged
+from benchmarks.events import PARTITIONS, make_feed, merged, write_values
+from benchmarks.findings import Findings, aims
 from benchmarks.lineup import PEER_JAR, everybody
 from benchmarks.outcomes import Tally, expected
-from benchmarks.race import Result
-from benchmarks.report import Findings, Setting, write_report
+from benchmarks.race import Result, Sample, summed_up
+from benchmarks.report import Setting, write_report
+from benchmarks.simulate import Simulated
 from loyalty.feed import partition_of
 from schemas.topics import CLOCK
 
@@ -114,13 +118,71 @@ def test_only_the_balances_of_accounts_in_referrals_are_left_out() -> None:
     assert one != other
 
 
+def run_of(events: int, seconds: float) -> Result:
+    """A run that has used a second of the processor."""
+    return Result(events, 1.0, seconds, seconds / 2, cpu_seconds=1.0, broker_cpu_seconds=0.5)
+
+
+def test_a_run_is_summed_up_from_its_samples() -> None:
+    samples = [
+        Sample(10.0, 0, 3.0, 7.0),
+        Sample(14.0, 400, 4.0, 7.5),
+        Sample(15.0, 600, 4.5, 8.0),
+        Sample(16.0, 1000, 5.0, 8.5),
+    ]
+    result = summed_up(2_000, 8.0, samples)
+    assert result == Result(2_000, 2.0, 6.0, 1.5, cpu_seconds=2.0, broker_cpu_seconds=1.5)
+    assert (result.per_second, result.per_second_warm) == (2_000 / 6, 1_000 / 1.5)
+    assert (result.cpu_us_per_event, result.broker_cpu_us_per_event) == (1_000, 750)
+
+
+def test_a_run_that_commits_once_at_its_end_has_a_second_half() -> None:
+    samples = [Sample(10.0, 0, 0.0, 0.0), Sample(14.0, 100, 1.0, 1.0)]
+    assert summed_up(100, 9.0, samples).second_half_seconds == 2.0
+
+
 def test_the_report_says_when_the_machine_was_busy_and_an_aim_was_missed() -> None:
     field = everybody()
-    findings = Findings(results={"ours": [Result(100, 1.0, 1.0)], "streams": [Result(100, 1.0, 1.0)]})
+    findings = Findings(
+        results={"ours": [run_of(100, 1.0)], "streams": [run_of(100, 1.0)], "faust": [run_of(20, 4.0)]},
+        ours={100: [run_of(100, 1.0)], 20: [run_of(20, 0.1)]},
+    )
     busy = write_report(Setting(100, 1, 10, load=3.0), field, findings)
     assert "Measured on a busy machine" in busy
-    assert "| 1.00 (missed) | ≥ 1.3 |" in busy
+    assert "| ≥ 1.3 | 1.00 | **no** | second half 1.00, by processor time 1.00 |" in busy
+    assert "one worker / Faust as in its guide | ≥ 30.0 | 40.00 | yes |" in busy
+    assert "one worker / Bytewax | ≥ 3.0 |  | not measured |" in busy
+    findings.failures["bytewax"] = "other outcomes"
+    failed = write_report(Setting(100, 1, 10, load=0.1), field, findings)
+    assert "one worker / Bytewax | ≥ 3.0 | does not count | **no** |" in failed
     assert "busy machine" not in write_report(Setting(100, 1, 10, load=0.1), field, findings)
+
+
+def test_what_was_not_run_over_the_same_events_is_not_compared() -> None:
+    findings = Findings(results={"ours": [run_of(100, 1.0)], "faust": [run_of(20, 4.0)]})
+    assert findings.ratio("ours", "faust", lambda result: result.per_second) is None
+
+
+@pytest.mark.parametrize(("seconds", "met"), [((1.0, 1.9, 10.9), True), ((1.0, 1.9, 16.0), False)])
+def test_a_simulation_is_a_straight_line_or_it_is_not(seconds: tuple[float, float, float], met: bool) -> None:
+    runs = [Simulated(10**power, took) for power, took in zip((4, 5, 6), seconds, strict=True)]
+    line = list(aims(Findings(simulated=runs)))[-1]
+    assert line.title == "simulate is a straight line up to 1,000,000 events"
+    assert line.met is met
+
+
+def test_the_chart_is_a_drawing_with_every_bar() -> None:
+    drawn = draw("Events & seconds", [Bar("ours", 10, 9, 11, True), Bar("others", 5, 5, 5, False)])
+    root = ElementTree.fromstring(drawn)
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == ["Events & seconds", "ours", "10", "others", "5"]
+
+
+def test_events_written_in_parts_are_the_same_events(tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    assert write_values(EVENTS, file, accounts_at_once=77) == EVENTS
+    values = [entry.value for entry in make_feed(EVENTS).entries if entry.key is not None]
+    assert file.read_bytes().splitlines() == values
 
 
 @pytest.mark.timeout(600)

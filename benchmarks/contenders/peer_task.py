@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from agents.fold import Store, TaskState
+from agents.fold import TaskState
 from agents.records import Produce
 from benchmarks.cluster import task_token
 from benchmarks.events import PARTITIONS
@@ -75,12 +75,31 @@ class Out(NamedTuple):
     timestamp: int
 
 
+class Kept(NamedTuple):
+    """All that a task knows: what a peer with snapshots keeps of it."""
+
+    partition: int
+    rows: dict[bytes, bytes]
+    now: int
+    waiting: list[tuple[int, bytes | None, bytes | None]]
+    """Steps of other accounts whose time has not come: (timestamp, key, value)."""
+
+
 class PeerTask:
     """The accounts of one partition."""
 
-    def __init__(self, partition: int, store: Store, engine: Engine | None = None) -> None:
+    @classmethod
+    def resumed(cls, kept: Kept, engine: Engine) -> PeerTask:
+        """A task as it was kept."""
+        task = cls(kept.partition, Rows(kept.rows), engine)
+        task._now = kept.now
+        for timestamp, key, value in kept.waiting:
+            task._wait(timestamp, key, value)
+        return task
+
+    def __init__(self, partition: int, store: Rows, engine: Engine | None = None) -> None:
         self._partition: Final = partition
-        self._store: Final = store
+        self._rows: Final = store
         self._state: Final = TaskState(store, engine or new_engine())
         self._now = 0
         self._waiting: Final[list[tuple[int, int, Record]]] = []
@@ -97,10 +116,18 @@ class PeerTask:
 
     def take_link(self, timestamp: int, key: bytes, value: bytes) -> tuple[list[Out], dict[bytes, bytes]]:
         """Apply a step of another account, now or when its time has come."""
+        self._wait(timestamp, key, value)
+        return self._fold(self._due())
+
+    def kept(self) -> Kept:
+        """All that the task knows, apart from it."""
+        waiting = [(record.timestamp, record.key, record.value) for _, _, record in sorted(self._waiting)]
+        return Kept(self._partition, dict(self._rows), self._now, waiting)
+
+    def _wait(self, timestamp: int, key: bytes | None, value: bytes | None) -> None:
         self._count += 1
         record = Record(LINKS.name, self._partition, 0, timestamp, key, value)
         heapq.heappush(self._waiting, (timestamp, self._count, record))
-        return self._fold(self._due())
 
     def _due(self) -> list[Record]:
         due = []
@@ -121,7 +148,7 @@ class PeerTask:
             records = records[result.consumed :]
             out += map(self._addressed, result.produce)
             rows |= result.rows
-            self._store.put_many(result.rows, None)
+            self._rows.put_many(result.rows, None)
             self._state.committed()
         return out, rows
 

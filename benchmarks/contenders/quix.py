@@ -36,6 +36,7 @@ def main() -> None:
         processing_guarantee="exactly-once",
         state_dir=given.directory,
         commit_interval=1.0,
+        consumer_poll_timeout=0.1,
         loglevel="WARNING",
         producer_extra_config={"linger.ms": 20, "batch.size": 500_000},
         consumer_extra_config={"queued.min.messages": 100_000},

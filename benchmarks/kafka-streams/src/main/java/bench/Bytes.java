@@ -70,7 +70,20 @@ final class Bytes {
     }
 
     Bytes number(long number) {
-        return ascii(Long.toString(number));
+        if (number < 0) {
+            return ascii(Long.toString(number));
+        }
+        room(20);
+        int digits = 1;
+        for (long rest = number; rest > 9; rest /= 10) {
+            digits++;
+        }
+        long rest = number;
+        for (int at = length + digits - 1; at >= length; at--, rest /= 10) {
+            array[at] = (byte) ('0' + rest % 10);
+        }
+        length += digits;
+        return this;
     }
 
     Bytes hex(byte[] bytes) {
@@ -144,8 +157,14 @@ final class Bytes {
         if (text == null) {
             return varint(-1);
         }
-        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-        return varint(bytes.length).put(bytes);
+        int count = text.length();
+        for (int i = 0; i < count; i++) {
+            if (text.charAt(i) >= 0x80) {
+                byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+                return varint(bytes.length).put(bytes);
+            }
+        }
+        return varint(count).ascii(text);
     }
 
     /** Reads what {@link Bytes} wrote. */

@@ -77,16 +77,15 @@ public final class Main {
         var topology = new Topology();
         topology.addSource("events", bytes, bytes, sources);
         topology.addProcessor("decide", () -> new AccountsProcessor(revision, codeKey), "events");
-        topology.addStateStore(
-                Stores.keyValueStoreBuilder(
-                                memory
-                                        ? Stores.inMemoryKeyValueStore(AccountsProcessor.STORE)
-                                        : Stores.persistentKeyValueStore(AccountsProcessor.STORE),
-                                Serdes.Bytes(),
-                                Serdes.ByteArray())
-                        .withCachingEnabled()
-                        .withLoggingEnabled(Map.of()),
-                "decide");
+        var rows = Stores.keyValueStoreBuilder(
+                        memory
+                                ? Stores.inMemoryKeyValueStore(AccountsProcessor.STORE)
+                                : Stores.persistentKeyValueStore(AccountsProcessor.STORE),
+                        Serdes.Bytes(),
+                        Serdes.ByteArray())
+                .withLoggingEnabled(Map.of());
+        boolean cached = Boolean.parseBoolean(System.getProperty("cached", String.valueOf(!memory)));
+        topology.addStateStore(cached ? rows.withCachingEnabled() : rows.withCachingDisabled(), "decide");
         var serializer = new ByteArraySerializer();
         for (String sink : new String[] {"points", "discounts", "members", "journal", "dead-letters", "links"}) {
             topology.addSink(sink, out + "." + sink, serializer, serializer, "decide");
@@ -107,6 +106,9 @@ public final class Main {
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), 4000);
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG), 10_000);
+        settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG), 100);
+        settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.RECEIVE_BUFFER_CONFIG), 1 << 20);
+        settings.put(StreamsConfig.producerPrefix(ProducerConfig.SEND_BUFFER_CONFIG), 1 << 20);
         settings.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 4000);
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), Integer.getInteger("linger.ms", 100));
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.BATCH_SIZE_CONFIG), 256 << 10);
