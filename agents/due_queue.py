@@ -59,22 +59,30 @@ class HeapQueue:
     def __init__(self, rows: Rows) -> None:
         self._queued: Final[dict[bytes, int]] = {}
         """Key → due moment under which the row stands in the queue."""
-        self._queue: Final[list[Due]] = []
+        self._moments: Final[list[int]] = []
+        """A heap of the moments that have a bucket: few, because most are midnights that many rows share."""
+        self._buckets: Final[dict[int, list[bytes]]] = {}
+        """Moment → keys of the rows that stood there once; those with another moment by now are passed over."""
+        self._sorted: list[bytes] | None = None
+        """The bucket whose keys are in order, the very next one last."""
         for key, value in rows.items():
-            moment = next_due(value)
-            if moment != NEVER:
-                self._queued[key] = moment
-                self._queue.append((moment, key))
-        heapq.heapify(self._queue)
+            self.put(key, next_due(value))
 
     def first(self, until: int) -> bytes | None:
         """The key of the row that acts next, None when no row is due at `until`."""
-        queue = self._queue
-        while queue:
-            moment, key = queue[0]
-            if self._queued.get(key) == moment:
-                return key if moment <= until else None
-            heapq.heappop(queue)  # the row has another due moment since
+        moments = self._moments
+        while moments and moments[0] <= until:
+            moment = moments[0]
+            bucket = self._buckets[moment]
+            if bucket is not self._sorted:
+                bucket.sort(reverse=True)
+                self._sorted = bucket
+            while bucket:
+                if self._queued.get(bucket[-1]) == moment:
+                    return bucket[-1]
+                bucket.pop()
+            del self._buckets[heapq.heappop(moments)]
+            self._sorted = None
         return None
 
     def put(self, key: bytes, moment: int) -> None:
@@ -83,7 +91,14 @@ class HeapQueue:
             self._queued.pop(key, None)
         elif self._queued.get(key) != moment:
             self._queued[key] = moment
-            heapq.heappush(self._queue, (moment, key))
+            bucket = self._buckets.get(moment)
+            if bucket is None:
+                self._buckets[moment] = [key]
+                heapq.heappush(self._moments, moment)
+                return
+            bucket.append(key)
+            if bucket is self._sorted:
+                self._sorted = None
 
     def committed(self) -> None:
         """Nothing: what is queued does not depend on the store."""

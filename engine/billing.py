@@ -174,6 +174,7 @@ def _judge(turn: Turn, levels: Levels, index: int) -> None:
         accrues=month_of_use >= levels.accrues_from_month
         and covering(row, levels.paused_by_group, turn.day) is None,
         price=row.tariff.monthly_price,
+        price_text=row.tariff.price_text,
     )
     before = row.level
     _set_level(

@@ -77,8 +77,8 @@ class Engine:
                 f"clock, {book.zone.text(row.clock)}",
             )
         known = row.seen.get(event.identity)
-        if known is not None and known[1] >= max(row.clock, event.time) - _HORIZON:
-            if known[0] != event.content:
+        if known is not None and known[2] >= max(row.clock, event.time) - _HORIZON:
+            if known[1] != event.content:
                 raise Unreadable(
                     IDENTITY_CONFLICT,
                     "id: an event of this source and id was applied before with other content; a new fact needs a new id",
@@ -155,10 +155,10 @@ class Engine:
 
     def _remember(self, row: Account, identity: int, content: int, time: int) -> None:
         seen = row.seen
-        seen[identity] = (content, time)
+        seen[identity] = (identity, content, time)
         if len(seen) >= _SWEEP_AT and len(seen) & (len(seen) - 1) == 0:
             horizon = max(row.clock, time) - _HORIZON
-            row.seen = {id: known for id, known in seen.items() if known[1] >= horizon}
+            row.seen = {id: known for id, known in seen.items() if known[2] >= horizon}
             billing.forget_refunds(row, horizon)
 
 

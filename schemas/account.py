@@ -91,7 +91,7 @@ class LevelStep:
     """
 
     __slots__ = (
-        "accrues", "blocked", "bought", "credited", "day", "index", "kind", "level", "paid", "price",
+        "accrues", "blocked", "bought", "credited", "day", "index", "kind", "level", "paid", "price", "price_text",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +106,7 @@ class LevelStep:
         level: int = 0,
         credited: int = 0,
         price: Decimal | None = None,
+        price_text: str | None = None,
     ) -> None:
         self.kind = kind
         self.day = day
@@ -117,13 +118,14 @@ class LevelStep:
         self.level = level
         self.credited = credited
         self.price = price
+        self.price_text = price_text
 
     def packed(self) -> list[Any]:
         """As the row keeps it."""
         flags = self.paid | self.blocked << 1 | self.accrues << 2 | self.bought << 3
         packed: list[Any] = [self.kind, self.day, self.index, flags, self.level, self.credited]
-        if self.price is not None:
-            packed.append(f"{self.price:f}")
+        if self.price_text is not None:
+            packed.append(self.price_text)
         return packed
 
     @classmethod
@@ -141,6 +143,7 @@ class LevelStep:
             level,
             credited,
             Decimal(price[0]) if price else None,
+            price[0] if price else None,
         )
 
 
@@ -228,8 +231,8 @@ class Account:
         """The latest time applied to this account."""
         self.next_due = NEVER
         """The account's next due moment."""
-        self.seen: dict[int, tuple[int, int]] = {}
-        """Identity → (content hash, time) of what was applied, for the dedup horizon."""
+        self.seen: dict[int, tuple[int, int, int]] = {}
+        """Identity → (identity, content hash, time) of what was applied, for the dedup horizon."""
         # Profile.
         self.opened = False
         self.opened_at = NEVER

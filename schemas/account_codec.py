@@ -99,7 +99,7 @@ def _tariff(tariff: Tariff | None) -> list[Any] | None:
         tariff.code,
         tariff.family,
         tariff.speed_mbps,
-        _text(tariff.monthly_price),
+        tariff.price_text,
         tariff.prepaid,
         tariff.min_notice_days,
     ]
@@ -134,7 +134,7 @@ def encode(row: Account) -> bytes:
     fields: dict[str, Any] = {"v": VERSION}
     _add_plain(row, fields)
     if row.seen:
-        fields["id"] = [[identity, content, time] for identity, (content, time) in row.seen.items()]
+        fields["id"] = list(row.seen.values())
     if row.tariff is not None:
         fields["ta"] = _tariff(row.tariff)
     if row.order is not None:
@@ -247,7 +247,7 @@ def decode(operator: str, id: str, value: bytes) -> Account:
         if key in fields:
             setattr(row, attribute, fields[key])
     get = fields.get
-    row.seen = {identity: (content, time) for identity, content, time in get("id", ())}
+    row.seen = {identity: (identity, content, time) for identity, content, time in get("id", ())}
     if "ta" in fields:
         row.tariff = _read_tariff(fields["ta"])
     if "or" in fields:

@@ -7,9 +7,12 @@ from typing import Any, Final
 
 
 class Tariff:
-    """A tariff as billing describes it; a tariff without a `monthly_price` is not monthly."""
+    """A tariff as billing describes it; a tariff without a `monthly_price` is not monthly. `price_text` is the price
+    in plain notation, as rows keep it."""
 
-    __slots__ = ("code", "family", "min_notice_days", "monthly_price", "prepaid", "speed_mbps")
+    __slots__ = (
+        "code", "family", "min_notice_days", "monthly_price", "prepaid", "price_text", "speed_mbps",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -24,6 +27,7 @@ class Tariff:
         self.family: Final = family
         self.speed_mbps: Final = speed_mbps
         self.monthly_price: Final = monthly_price
+        self.price_text: Final = None if monthly_price is None else f"{monthly_price:f}"
         self.prepaid: Final = prepaid
         self.min_notice_days: Final = min_notice_days
 

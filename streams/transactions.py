@@ -144,15 +144,22 @@ class Transactions:
     ) -> int | None:
         """Send all of it and wait; the changelog offset after the last row, None if there was no row."""
         settings = self._worker.settings
-        sends: dict[tuple[str, int], list[Item]] = defaultdict(list)
+        links: dict[int, list[Item]] = defaultdict(list)
+        own: dict[str, list[Item]] = defaultdict(list)
         for item in result.produce:
-            to = link_partition(item.key, settings.partitions) if item.topic == LINKS.name else partition
-            sends[item.topic, to].append((item.key, item.value, item.timestamp))
+            if item.topic == LINKS.name:
+                to = link_partition(item.key, settings.partitions)
+                links[to].append((item.key, item.value, item.timestamp))
+            else:
+                own[item.topic].append((item.key, item.value, item.timestamp))
+        sends = {(topic, partition): items for topic, items in own.items()}
+        sends.update({(LINKS.name, to): items for to, items in links.items()})
         changelog = (self._worker.tasks.changelog, partition)
         if result.rows:
             stamp = max(0, records[max(0, result.consumed - 1)].timestamp)
             sends[changelog] = [(key, row, stamp) for key, row in result.rows.items()]
-        offsets = {TP(record.topic, partition): record.offset + 1 for record in records[: result.consumed]}
+        last = {record.topic: record.offset for record in records[: result.consumed]}
+        offsets = {TP(topic, partition): offset + 1 for topic, offset in last.items()}
         waits = [producer.send(topic, to, items) for (topic, to), items in sends.items()]
         if offsets:
             waits.append(_send_offsets(producer, offsets, settings.application_id))
