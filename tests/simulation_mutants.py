@@ -61,7 +61,7 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
         ),
     ),
     "committed offsets are one short": (
-        Change(transactions.Transactions, "_publish", "record.offset + 1", "record.offset"),
+        Change(transactions.Transactions, "_publish", "offset + 1 for topic", "offset for topic"),
     ),
     "offsets are committed for records that are still to be worked off": (
         Change(transactions.Transactions, "_publish", "in records[: result.consumed]", "in records"),
@@ -135,8 +135,8 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
         Change(
             transactions.Transactions,
             "_publish",
-            "link_partition(item.key, settings.partitions) if item.topic == LINKS.name else partition",
-            "partition",
+            "to = link_partition(item.key, settings.partitions)",
+            "to = partition",
         ),
     ),
     "a topic that is behind does not hold the others back": (
