@@ -25,8 +25,6 @@ from schemas.programme_parts import Accrual
 
 HORIZON_DAYS: Final = 45
 _HORIZON: Final = HORIZON_DAYS * DAY
-# Forgotten identities are swept out when this many are remembered, and at every doubling.
-_SWEEP_AT: Final = 8
 
 _HANDLERS: Final[dict[str, Callable[[Turn, Event], None]]] = {
     "account.opened": lifecycle.open_account,
@@ -154,11 +152,16 @@ class Engine:
                 )
 
     def _remember(self, row: Account, identity: int, content: int, time: int) -> None:
+        """Remember an identity, and forget the first ones once they are older than the horizon."""
         seen = row.seen
+        horizon = max(row.clock, time) - _HORIZON
+        while seen:
+            first = next(iter(seen))
+            if seen[first][2] >= horizon:
+                break
+            del seen[first]
         seen[identity] = (identity, content, time)
-        if len(seen) >= _SWEEP_AT and len(seen) & (len(seen) - 1) == 0:
-            horizon = max(row.clock, time) - _HORIZON
-            row.seen = {id: known for id, known in seen.items() if known[2] >= horizon}
+        if row.refunded:
             billing.forget_refunds(row, horizon)
 
 
