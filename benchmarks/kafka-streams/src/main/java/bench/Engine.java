@@ -6,6 +6,7 @@ import bench.Account.Payment;
 import bench.Account.Seen;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.List;
 
 /** An event, a step or a due moment meets a row, and this follows. Turns are handed on as they are done. */
 final class Engine {
@@ -177,8 +178,13 @@ final class Engine {
         }
         Payment payment = Billing.pay(turn, key, event.months);
         referrals.noticeConversion(turn);
+        int held = row.discounts.size();
         if (row.activatedDay != 0) {
             Promotions.onPayment(turn, payment);
+        }
+        if (Billing.isLate(row, payment)) {
+            List<Discount> brought = row.discounts.subList(held, row.discounts.size());
+            Billing.putRight(turn, payment, brought);
         }
     }
 
