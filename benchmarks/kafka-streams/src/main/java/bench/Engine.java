@@ -136,6 +136,7 @@ final class Engine {
             case "payment.refunded" -> Billing.refund(turn, event.source, event.payment);
             case "account.opened" -> {
                 row.opened = true;
+                row.openedAt = Math.min(row.openedAt, turn.time);
                 row.segment = event.segment;
                 row.dwelling = event.dwelling != null ? event.dwelling : row.dwelling;
                 row.city = event.city != null ? event.city : row.city;
