@@ -22,7 +22,8 @@ final class Billing {
             row.billingMonth++;
         }
         row.billingNext = 0;
-        row.payments.replaceAll(p -> new Payment(p.key(), 0, p.months(), p.day()));
+        // Nearly always 0; an activation that arrives late may find payments made after it.
+        row.payments.replaceAll(p -> new Payment(p.key(), nextIndex(calendar, row, p.day()), p.months(), p.day()));
     }
 
     static int dateOf(Account row, int index) {

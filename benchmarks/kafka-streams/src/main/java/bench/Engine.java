@@ -40,7 +40,7 @@ final class Engine {
             throw new Unreadable("too-old", "time: more than 45 days older than the account's clock");
         }
         Seen known = row.seen.get(identity);
-        if (known != null && known.time() >= row.clock - HORIZON) {
+        if (known != null && known.time() >= Math.max(row.clock, event.time) - HORIZON) {
             if (known.content() != content) {
                 throw new Unreadable("identity-conflict", "id: applied before with other content");
             }
