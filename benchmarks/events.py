@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -58,10 +58,11 @@ class Feed(NamedTuple):
         )
 
 
-def make_feed(events: int) -> Feed:
-    """So many events and the ticks between them."""
+def make_feed(events: int, also: Iterable[Happening] = ()) -> Feed:
+    """So many events and the ticks between them; `also` are others that happen among them."""
     accounts = max(events // EVENTS_AN_ACCOUNT, 1)
     happenings, in_referrals = _happenings(accounts)
+    happenings += also
     happenings.sort(key=attrgetter("arrives"))
     return Feed(list(_with_ticks(happenings[:events])), accounts, frozenset(in_referrals))
 

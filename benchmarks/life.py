@@ -144,8 +144,8 @@ class Life:
                 return
             if index < covered or (member.customer.churned and index % 4 == 3):
                 continue
-            if index == 0 and self._happens(0.04):
-                covered = 6 if self._happens(0.8) else 3
+            if self._happens(0.04 if index == 0 else 0.015):
+                covered = index + (6 if self._happens(0.8) else 3)
             late = member.customer.by_check and (member.number + index) % 7 == 6
             day = due + 1 if late else max(due - chance.randint(1, 9), self._opens)
             months = max(covered - index, 1)
@@ -156,9 +156,24 @@ class Life:
             }
             if months > 1:
                 data["months"] = months
-            arrives = due + chance.randint(3, 20) if not late and self._happens(0.02) else None
+            arrives = None
+            if index and months > 1 and self._happens(0.4):  # so much comes by bank order, and is told late
+                arrives = due + chance.randint(3, 34)
+            elif index and self._happens(0.0007):
+                arrives = self._owe(due)
+            elif not late and self._happens(0.02):
+                arrives = due + chance.randint(3, 20)
             paid = self._say("payment.received", day, data, arrives=arrives)
             self._after_payment(paid, day)
+
+    def _owe(self, due: int) -> int:
+        """Billing tells of the same debt twice a day until it finds the payment; returns the day it does."""
+        found = due + self._chance.randint(21, 25)
+        for day in range(due + 1, found):
+            self._say("service.blocked", day, {"kind": "debt"})
+            self._say("service.blocked", day, {"kind": "debt"})
+        self._say("service.unblocked", found, {"kind": "debt"})
+        return found
 
     def _after_payment(self, paid: Happening, day: int) -> None:
         chance = self._chance

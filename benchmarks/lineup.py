@@ -64,6 +64,16 @@ def java() -> str:
     return str(JAVA)
 
 
+def peer(main: str, options: Sequence[str] = ()) -> list[str]:
+    """The command that runs a class of the peer, with the programme's revision and the key of the codes."""
+    properties = {
+        "revision": new_engine().books.at(OPERATOR, 2**50).revision,
+        "code.key": hashlib.blake2b(CODE_KEY, digest_size=32, person=b"referral-code").hexdigest(),
+    }
+    command = [java(), *options, *(f"-D{name}={value}" for name, value in properties.items())]
+    return [*command, "-cp", os.pathsep.join([str(PEER_JAR), str(PEER / "target" / "lib" / "*")]), main]
+
+
 def ours(workers: int = 1, store: str = "memory") -> Contender:
     """This system."""
 
@@ -113,16 +123,13 @@ def kafka_streams(threads: int = 1, store: str = "memory", commit_ms: int = 1000
             "threads": str(threads),
             "commit.ms": str(commit_ms),
             "linger.ms": str(min(100, commit_ms)),
-            "revision": new_engine().books.at(OPERATOR, 2**50).revision,
-            "code.key": hashlib.blake2b(CODE_KEY, digest_size=32, person=b"referral-code").hexdigest(),
             "org.slf4j.simpleLogger.defaultLogLevel": "warn",
         }
-        classpath = os.pathsep.join([str(PEER_JAR), str(PEER / "target" / "lib" / "*")])
-        command = [java(), f"-Xms{HEAP_MB}m", f"-Xmx{HEAP_MB}m", "-XX:+UseParallelGC"]
-        command += ["-XX:MetaspaceSize=128m"]  # or loading its classes is a full collection
-        command += shlex.split(os.environ.get(JAVA_OPTIONS_VARIABLE, ""))
-        command += [f"-D{name}={value}" for name, value in properties.items()]
-        return [guarded(*command, "-cp", classpath, "bench.Main")]
+        options = [f"-Xms{HEAP_MB}m", f"-Xmx{HEAP_MB}m", "-XX:+UseParallelGC"]
+        options += ["-XX:MetaspaceSize=128m"]  # or loading its classes is a full collection
+        options += shlex.split(os.environ.get(JAVA_OPTIONS_VARIABLE, ""))
+        options += [f"-D{name}={value}" for name, value in properties.items()]
+        return [guarded(*peer("bench.Main", options))]
 
     return Contender(
         f"Kafka Streams 4.1, {store}, {threads} thread{'s' if threads > 1 else ''}, commit {commit_ms} ms",

@@ -91,6 +91,7 @@ final class Account {
     long nextDue = NEVER;
     Map<Long, Seen> seen = new HashMap<>(4);
     boolean opened;
+    long openedAt = NEVER;
     boolean closed;
     String segment;
     String dwelling;
@@ -123,5 +124,10 @@ final class Account {
 
     boolean isOpen() {
         return opened && !closed;
+    }
+
+    /** Open, and opened by {@code time}: what another account sent then may come long after it. */
+    boolean wasOpen(long time) {
+        return openedAt <= time && !closed;
     }
 }

@@ -24,7 +24,7 @@ final class AccountCodec {
         int flags = (row.opened ? 1 : 0) | (row.closed ? 2 : 0) | (row.existingCustomer ? 4 : 0)
                 | (row.participant ? 8 : 0) | (row.feasibleUltra ? 16 : 0);
         out.put(flags).string(row.segment).string(row.dwelling).string(row.city).varint(row.signedOn);
-        out.varint(row.activatedAt).varint(row.activatedDay).put(row.blocks).put(row.billingDay);
+        out.varint(row.openedAt).varint(row.activatedAt).varint(row.activatedDay).put(row.blocks).put(row.billingDay);
         out.varint(row.billingMonth).varint(row.billingNext).varint(row.paidCount);
         out.put(row.level).put(row.levelBase).varint(row.balance).put(row.nightBoost);
         tariff(row.tariff);
@@ -89,6 +89,7 @@ final class AccountCodec {
         row.dwelling = in.string();
         row.city = in.string();
         row.signedOn = in.number();
+        row.openedAt = in.varint();
         row.activatedAt = in.varint();
         row.activatedDay = in.number();
         row.blocks = in.one();

@@ -1,5 +1,6 @@
 package bench;
 
+import bench.Account.Discount;
 import bench.Account.Payment;
 import bench.Account.Step;
 import bench.Turn.Topic;
@@ -21,7 +22,8 @@ final class Billing {
             row.billingMonth++;
         }
         row.billingNext = 0;
-        row.payments.replaceAll(p -> new Payment(p.key(), 0, p.months(), p.day()));
+        // Nearly always 0; an activation that arrives late may find payments made after it.
+        row.payments.replaceAll(p -> new Payment(p.key(), nextIndex(calendar, row, p.day()), p.months(), p.day()));
     }
 
     static int dateOf(Account row, int index) {
@@ -42,6 +44,7 @@ final class Billing {
         return false;
     }
 
+    /** Record a payment; what it would have changed had it come in time is for {@link #putRight}. */
     static Payment pay(Turn turn, long key, int months) {
         Account row = turn.row;
         int first = row.billingDay == 0 ? -1 : nextIndex(turn.calendar, row, turn.day);
@@ -54,14 +57,16 @@ final class Billing {
             if (oldest > 0 && eldest.first() + eldest.months() <= oldest) {
                 row.payments.removeIf(p -> p.first() + p.months() <= oldest);
             }
-            if (first < row.billingNext) {
-                putRightLate(turn, payment);
-            }
         }
         return payment;
     }
 
-    private static void putRightLate(Turn turn, Payment payment) {
+    static boolean isLate(Account row, Payment payment) {
+        return payment.first() >= 0 && payment.first() < row.billingNext;
+    }
+
+    /** Put right the dates judged without a payment that arrives late, and that brought these discounts. */
+    static void putRight(Turn turn, Payment payment, List<Discount> brought) {
         Account row = turn.row;
         int today = turn.calendar.day(Math.max(row.clock, turn.time));
         int first = -1;
@@ -80,6 +85,9 @@ final class Billing {
         for (Step step : row.steps) {
             level = after(step, level);
             if (step.kind == Account.BILLING && step.index >= first) {
+                for (Discount discount : brought) {
+                    step.accrues &= !discount.covers(step.day); // as it would have been in time
+                }
                 long points = points(step, level);
                 if (points > step.credited) {
                     missing += points - step.credited;
@@ -204,6 +212,10 @@ final class Billing {
         Account row = turn.row;
         if (level == row.level && row.steps.isEmpty()) {
             return;
+        }
+        int last = row.steps.size() - 1;
+        if (last >= 0 && row.steps.get(last).kind == Account.SET) {
+            row.steps.remove(last); // without a date between them only the last one counts
         }
         Step step = new Step();
         step.kind = Account.SET;

@@ -6,6 +6,7 @@ import bench.Account.Payment;
 import bench.Account.Seen;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.List;
 
 /** An event, a step or a due moment meets a row, and this follows. Turns are handed on as they are done. */
 final class Engine {
@@ -39,7 +40,7 @@ final class Engine {
             throw new Unreadable("too-old", "time: more than 45 days older than the account's clock");
         }
         Seen known = row.seen.get(identity);
-        if (known != null && known.time() >= row.clock - HORIZON) {
+        if (known != null && known.time() >= Math.max(row.clock, event.time) - HORIZON) {
             if (known.content() != content) {
                 throw new Unreadable("identity-conflict", "id: applied before with other content");
             }
@@ -135,6 +136,7 @@ final class Engine {
             case "payment.refunded" -> Billing.refund(turn, event.source, event.payment);
             case "account.opened" -> {
                 row.opened = true;
+                row.openedAt = Math.min(row.openedAt, turn.time);
                 row.segment = event.segment;
                 row.dwelling = event.dwelling != null ? event.dwelling : row.dwelling;
                 row.city = event.city != null ? event.city : row.city;
@@ -177,8 +179,13 @@ final class Engine {
         }
         Payment payment = Billing.pay(turn, key, event.months);
         referrals.noticeConversion(turn);
+        int held = row.discounts.size();
         if (row.activatedDay != 0) {
             Promotions.onPayment(turn, payment);
+        }
+        if (Billing.isLate(row, payment)) {
+            List<Discount> brought = row.discounts.subList(held, row.discounts.size());
+            Billing.putRight(turn, payment, brought);
         }
     }
 

@@ -47,6 +47,16 @@ final class Programme {
         return row.isOpen() && inSegment(row) && participates(row);
     }
 
+    /** Whether the account is a member, and was by {@code time}. */
+    static boolean wasMember(Account row, long time) {
+        return inSegment(row) && tookPart(row, time);
+    }
+
+    /** Whether the account is open and participates, and did by {@code time}; its segment is another question. */
+    static boolean tookPart(Account row, long time) {
+        return row.wasOpen(time) && participates(row);
+    }
+
     static boolean isUltra(Tariff tariff) {
         return tariff != null && tariff.family().equals("Ultra");
     }

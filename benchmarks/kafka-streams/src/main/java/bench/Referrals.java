@@ -89,7 +89,7 @@ final class Referrals {
     }
 
     private void answer(Turn turn, Step step) {
-        String reason = claimFault(turn.row, step);
+        String reason = claimFault(turn, step);
         if (reason == null) {
             turn.row.advocated.put(step.sender(), Referral.ACCEPTED);
             say(turn, "referral.accepted", "advocate", view(turn, step), "accepted", step.sender());
@@ -128,7 +128,8 @@ final class Referrals {
             return;
         }
         String reason = null;
-        if (Programme.isMember(row)) {
+        // Of all the tests participation alone is made again; the segment was tested at registration.
+        if (Programme.tookPart(row, turn.time)) {
             row.advocated.put(friend, Referral.COMPLETED);
             say(turn, "referral.completed", "advocate", view(turn, step), "completed", friend);
             Points.credit(turn, Programme.FRIEND, Programme.REFERRAL_POINTS, "referral-completed");
@@ -178,8 +179,9 @@ final class Referrals {
         return turn.day < Programme.REFERRALS_SINCE ? "programme-not-active" : null;
     }
 
-    private static String claimFault(Account row, Step step) {
-        if (!row.isOpen()) {
+    private static String claimFault(Turn turn, Step step) {
+        Account row = turn.row;
+        if (!row.wasOpen(turn.time)) {
             return "unknown-code";
         }
         if (row.advocated.containsKey(step.sender())) {
@@ -192,7 +194,7 @@ final class Referrals {
             if (test.equals("not-individual") && !Programme.inSegment(row)) {
                 return test;
             }
-            if (test.equals("not-participant") && !(Programme.inSegment(row) && Programme.participates(row))) {
+            if (test.equals("not-participant") && !Programme.wasMember(row, turn.time)) {
                 return test;
             }
         }
