@@ -214,10 +214,10 @@ async def _ordered(
                 break
             await asyncio.sleep(0.02)
         if not member.order.withdraw():
-            while not done(member):
+            # It has taken the order; what it said of it is on its way through the pipe.
+            while not (done(member) and told(point, action) in member.log):
                 if time.monotonic() > deadline + ORDER_SECONDS:
                     raise ChaosError(f"{member.name} was to {action} at {point}, and did not")
                 await asyncio.sleep(0.02)
-            if told(point, action) in member.log:
-                return member
+            return member
     raise ChaosError(f"no worker came to {point}")
