@@ -24,6 +24,7 @@ from schemas.dead_letter import (
     UNKNOWN_TYPE,
     WRONG_KEY,
     WRONG_TOPIC,
+    Unread,
     Unreadable,
 )
 from schemas.event import Event
@@ -89,6 +90,8 @@ def read_event(
     try:
         record = _loads(value)
     except orjson.JSONDecodeError as error:
+        if type(value) is Unread:
+            raise Unreadable(TOO_LARGE, value.decode()) from None
         raise Unreadable(NOT_JSON, f"value: {error}") from None
     if type(record) is not dict:
         raise Unreadable(NOT_CLOUDEVENT, f"value: {told(record)}; a CloudEvent is a JSON object")
