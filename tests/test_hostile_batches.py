@@ -101,6 +101,11 @@ def test_what_expands_just_within_the_limit_is_read_a_few_batches_at_a_time() ->
     assert read == [size, size]
 
 
+def test_the_page_for_producers_names_the_limit() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "events.md").read_text("utf-8")
+    assert f"expands to more than {BATCH_BYTES_MAX // 2**20} MiB" in page
+
+
 def test_plain_batches_are_not_touched() -> None:
     found = Batches(MemoryRecords(b"".join(batch_of(0, [b"0" * READ_BYTES_MAX], n) for n in range(3))))
     count = 0
