@@ -11,16 +11,17 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 HOST: Final = "127.0.0.1"
-CHUNK_BYTES: Final = 65_536
 PRODUCE: Final = 0
 ADD_PARTITIONS: Final = 24
 END_TRANSACTION: Final = 26
 COMMIT_OFFSETS: Final = 28
-"""Kinds of requests, as the protocol numbers them: each request begins with its size in 4 bytes and its kind in 2."""
+FETCH_OFFSETS: Final = 9
+"""Kinds of requests, as the protocol numbers them: each begins with its size (4 bytes), its kind and the kind's version
+(2 each) and a number (4), which the answer repeats after its size."""
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
 
 
@@ -33,6 +34,8 @@ class Proxy:
         self._flowing: Final = asyncio.Event()
         self._flowing.set()
         self._held: frozenset[int] = frozenset()
+        self.forged: Callable[[int, int], bytes | None] = lambda kind, version: None
+        """What a request of this kind and version is answered in the broker's stead; None: it goes to the broker."""
         self._let_go: Final = asyncio.Event()
         self._open: Final[set[asyncio.StreamWriter]] = set()
         self._pumps: Final[set[asyncio.Task[None]]] = set()
@@ -102,27 +105,35 @@ class Proxy:
             writer.transport.abort()
             return
         self._open.update((writer, other_writer))
-        for passing in (self._requests(reader, other_writer), self._answers(other_reader, writer)):
+        for passing in (self._requests(reader, other_writer, writer), self._answers(other_reader, writer)):
             pump = asyncio.ensure_future(passing)
             self._pumps.add(pump)
             pump.add_done_callback(self._pumps.discard)
 
-    async def _requests(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def _requests(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, back: asyncio.StreamWriter
+    ) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
-                head = await source.readexactly(6)
-                size, kind = struct.unpack(">ih", head)
-                rest = await source.readexactly(size - 2)
+                head = await source.readexactly(12)
+                size, kind, version, correlation = struct.unpack(">ihhi", head)
+                rest = await source.readexactly(size - 8)
                 if kind in self._held:
                     self.held += 1
                     await self._let_go.wait()
-                await self._pass_on(head + rest, target)
+                answer = self.forged(kind, version)
+                if answer is None:
+                    await self._pass_on(head + rest, target)
+                else:
+                    await self._pass_on(struct.pack(">ii", len(answer) + 4, correlation) + answer, back)
         self._hang_up(target)
 
     async def _answers(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await source.read(CHUNK_BYTES):
-                await self._pass_on(data, target)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:  # one by one, for a forged one may come in between
+                head = await source.readexactly(4)
+                rest = await source.readexactly(int.from_bytes(head, "big"))
+                await self._pass_on(head + rest, target)
         self._hang_up(target)
 
     async def _pass_on(self, data: bytes, target: asyncio.StreamWriter) -> None:

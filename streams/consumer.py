@@ -24,6 +24,7 @@ from faust.types import TP, ConsumerMessage, Message
 from schemas.record import Record
 from streams.expansion import Batches, bound_expansion
 from streams.log import Fetched, Known, known_end
+from streams.offsets import committed_offsets
 from streams.reader import TaskReader
 from streams.task import Batch
 
@@ -164,13 +165,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def committed(self, tps: Iterable[TP]) -> dict[TP, int | None]:
         """The offsets the group has committed; None where it has none."""
-        offsets: dict[TP, int | None] = await self.call_thread(self._committed, list(tps))
+        coordinator = self._ensure_consumer()._coordinator
+        offsets: dict[TP, int | None] = await self.call_thread(committed_offsets, coordinator, list(tps))
         return offsets
-
-    async def _committed(self, tps: Sequence[TP]) -> dict[TP, int | None]:
-        consumer = self._ensure_consumer()
-        found = await asyncio.gather(*[consumer.committed(TopicPartition(*tp)) for tp in tps])
-        return dict(zip(tps, found, strict=True))
 
     async def rest(self, tps: Iterable[TP]) -> None:
         """Fetch nothing more of `tps` until `read_from` is called for them."""
