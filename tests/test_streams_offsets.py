@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, Final
 
 import pytest
@@ -21,6 +22,8 @@ from tests.test_streams_stuck import Network, network, world
 
 __all__ = ["network", "world"]
 
+LOADING_SECONDS: Final = 4.0
+"""Longer than a worker takes to come to the question: the client puts one of its own before."""
 NOT_AVAILABLE: Final = 15
 LOADING: Final = 14
 NOT_COORDINATOR: Final = 16
@@ -86,13 +89,13 @@ def test_a_worker_that_meets_a_coordinator_still_loading_does_nothing_again(
     first = world.worker()
     world.wait_until_done(outputs_of(fed[:300]))
     assert first.stop() == 0
-    forged: list[int] = []
+    forged: list[tuple[float, int]] = []
 
     def loading(kind: int, version: int) -> bytes | None:
         """As the broker answers in the seconds after its start: version 3 has the throttle time before the rest."""
-        if kind != FETCH_OFFSETS or len(forged) >= 5:
+        if kind != FETCH_OFFSETS or (forged and monotonic() - forged[0][0] > LOADING_SECONDS):
             return None
-        forged.append(version)
+        forged.append((monotonic(), version))
         return (b"\0\0\0\0" if version >= 3 else b"") + struct.pack(">ih", 0, LOADING)
 
     network.proxy.forged = loading
@@ -101,7 +104,7 @@ def test_a_worker_that_meets_a_coordinator_still_loading_does_nothing_again(
     world.wait_until_done(outputs_of(fed))
     network.proxy.forged = lambda kind, version: None
     assert second.stop() == 0, second.log
-    assert len(forged) == 5 and 2 <= min(forged) <= max(forged) <= 3
+    assert len(forged) >= 5 and {version for _, version in forged} <= {2, 3}
     world.audit(fed)
 
 
