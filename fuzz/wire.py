@@ -19,7 +19,6 @@ with atheris.instrument_imports(include=["schemas", "engine"]):
     import orjson
 
     from agents.fold import TaskState
-    from agents.records import Record
     from engine.decide import Engine
     from fuzz.mangle import mangled
     from loyalty.deployment import engine
@@ -27,6 +26,7 @@ with atheris.instrument_imports(include=["schemas", "engine"]):
     from schemas.contract_examples import record_of
     from schemas.dead_letter import Unreadable
     from schemas.link import Link
+    from schemas.record import Record
     from schemas.topics import TASK
     from schemas.wire import read_event, read_kept
     from streams.store import MemoryStore

@@ -20,11 +20,11 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from schemas.contract_examples import record_of
 from schemas.dead_letter import TOO_LARGE, Unread, Unreadable
+from schemas.record import Record
 from schemas.topics import ACTIVATIONS, DEAD_LETTERS, JOURNAL, PAYMENTS
 from schemas.wire import read_event
 from streams.expansion import BATCH_BYTES_MAX, READ_BYTES_MAX, Batches, TooFar, bound_expansion
 from streams.merge import TOPIC_BYTES_MAX, TaskBuffers
-from streams.task import ReadRecord
 from tests.hostile import KEY, MEGABYTE, event
 from tests.stream_world import Worker, World, empty_broker, until, world
 
@@ -120,7 +120,7 @@ def test_no_more_megabytes_are_fetched_ahead_than_a_topic_may_hold() -> None:
     buffers = TaskBuffers(["a", "b"], records_max=20_000)
     value, offset = b"x" * MEGABYTE, 0
     while buffers.wants("a"):
-        buffers.add("a", [ReadRecord("a", 0, offset + n, 0, None, value) for n in range(4)])
+        buffers.add("a", [Record("a", 0, offset + n, 0, None, value) for n in range(4)])
         offset += 4
     assert TOPIC_BYTES_MAX <= offset * MEGABYTE <= TOPIC_BYTES_MAX + 4 * MEGABYTE
     assert buffers.wants("b")
