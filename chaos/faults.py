@@ -65,8 +65,9 @@ async def killed_at(stage: Stage, chosen: random.Random, point: str) -> str:
 async def freeze(stage: Stage, chosen: random.Random) -> str:
     """SIGSTOP with an open transaction until others have taken over, then SIGCONT: it must find itself fenced."""
     point = chosen.choice(OPEN_TRANSACTION)
-    ready = {one.name: one.log.count(READY) for one in stage.crew.all}
     member = await _ordered(stage, chosen, point, STOP, lambda one: one.frozen)
+    # Counted only now: what others were given before it froze is not what they take over from it.
+    ready = {one.name: one.log.count(READY) for one in stage.crew.all}
     started = time.monotonic()
 
     def taken_over() -> bool:

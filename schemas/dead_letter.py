@@ -17,12 +17,6 @@ class Unreadable(Exception):
         self.detail: Final = detail
 
 
-class Unread(bytes):
-    """What stands for a value that was too large to be read: the text of the detail that its dead letter is to have."""
-
-    __slots__ = ()
-
-
 NOT_JSON: Final = "not-json"
 DUPLICATE_KEY: Final = "duplicate-key"
 NOT_CLOUDEVENT: Final = "not-a-cloudevent"

@@ -24,13 +24,13 @@ from schemas.dead_letter import (
     UNKNOWN_TYPE,
     WRONG_KEY,
     WRONG_TOPIC,
-    Unread,
     Unreadable,
 )
 from schemas.event import Event
 from schemas.instant import parse_instant
 from schemas.journal_projection import Projection
 from schemas.topics import TOPIC_OF_TYPE
+from schemas.unread import Unread
 from schemas.wire_fields import Reader, compile_check, compile_reader, refusal, spelled, told
 
 __all__ = [

@@ -15,7 +15,7 @@ import cramjam
 from aiokafka.record import default_records as in_python
 from aiokafka.record._crecords import default_records as in_c
 
-from schemas.dead_letter import Unread
+from schemas.unread import Unread
 
 BATCH_BYTES_MAX: Final = 16 * 1024 * 1024
 """What a batch may expand to. Producers collect one megabyte at most, some of them counted after compression."""

@@ -19,9 +19,10 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from schemas.contract_examples import record_of
-from schemas.dead_letter import TOO_LARGE, Unread, Unreadable
+from schemas.dead_letter import TOO_LARGE, Unreadable
 from schemas.record import Record
 from schemas.topics import ACTIVATIONS, DEAD_LETTERS, JOURNAL, PAYMENTS
+from schemas.unread import Unread
 from schemas.wire import read_event
 from streams.expansion import BATCH_BYTES_MAX, READ_BYTES_MAX, Batches, TooFar, bound_expansion
 from streams.merge import TOPIC_BYTES_MAX, TaskBuffers
