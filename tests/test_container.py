@@ -58,6 +58,8 @@ def test_the_image_holds_every_package() -> None:
     copied = set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.MULTILINE))
     packed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]
     assert copied == set(packed["wheel"]["packages"])
+    let_in = re.findall(r"^!(\w+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
+    assert copied <= set(let_in), "what is ignored cannot be copied"
 
 
 def test_every_image_is_named_with_a_tag_that_the_project_uses() -> None:
