@@ -24,7 +24,8 @@ ENV PATH=/opt/loyalty/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     LOYALTY_STATE_DIR=/var/lib/loyalty
 WORKDIR /var/lib/loyalty
-USER loyalty
+# By number: a cluster that wants nobody to be root cannot look a name up.
+USER 10001
 # A worker that fails in any way ends at once, so a living one is well as long as it has its broker.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import os; from streams.broker import ExternalBroker; ExternalBroker(os.environ['KAFKA_BOOTSTRAP'])"]

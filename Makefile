@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CODE := compiled schemas engine agents streams loyalty tests chaos
+CODE := compiled schemas engine agents streams loyalty tests chaos supply
 
 # Looked for only when an environment must be built. Choose another one with `make PYTHON=/path/to/python`.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install compiled demo demo-telco test chaos simulate-faults work-baseline check fuzz format hooks bench bench-short clean
+.PHONY: help install compiled demo demo-telco test chaos simulate-faults work-baseline check audit fuzz format hooks bench bench-short clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -72,15 +72,19 @@ simulate-faults: $(READY) ## thousands of crashes a minute on a log in memory (S
 work-baseline: $(READY) ## take the work per event as it is now for the baseline of tests/test_work.py
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.work --renew
 
-check: $(READY) ## style, types and import contracts only
+check: $(READY) ## style, types, import contracts, and what it is built from
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m supply
 
-fuzz: $(READY) ## fuzz the wire codec for a minute (needs atheris, which is not among the requirements)
+audit: $(READY) ## pins, licences and known vulnerabilities of what it is built from (ONLINE=1: fail without advisories)
+	@$(BIN)/python -m supply $(if $(ONLINE),--online)
+
+fuzz: $(READY) ## fuzz the wire codec for a minute (needs atheris, which does not exist for every system)
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
-		{ echo "make: fuzzing needs atheris: $(BIN)/python -m pip install atheris" >&2; exit 2; }
+		{ echo "make: fuzzing needs atheris: $(BIN)/python -m pip install -c constraints.txt -e '.[fuzz]'" >&2; exit 2; }
 	@$(BIN)/python -m fuzz.wire -max_total_time=60 -print_final_stats=1
 
 format: $(READY) ## put the code into the house style

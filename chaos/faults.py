@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
 from chaos.crew import READY, Member
+from chaos.disk_faults import disk_damaged, disk_full
 from chaos.points import KILL, OPEN_TRANSACTION, POINTS, STOP, told
 from chaos.stage import SESSION_MS, ChaosError, Stage
 from chaos.worker import CLOCK_JUMPED
@@ -45,8 +46,11 @@ async def fire(kind: str, stage: Stage, chosen: random.Random) -> Fired:
 
 
 async def kill(stage: Stage, chosen: random.Random) -> str:
-    """SIGKILL in mid-batch, at a named point."""
-    return await killed_at(stage, chosen, chosen.choice(POINTS))
+    """SIGKILL in mid-batch, at a named point: none comes again before all the others have."""
+    least = min(stage.died_at[point] for point in POINTS)
+    return await killed_at(
+        stage, chosen, chosen.choice([point for point in POINTS if stage.died_at[point] == least])
+    )
 
 
 async def killed_at(stage: Stage, chosen: random.Random, point: str) -> str:
@@ -54,14 +58,16 @@ async def killed_at(stage: Stage, chosen: random.Random, point: str) -> str:
     member = await _ordered(stage, chosen, point, KILL, lambda one: one.status is not None)
     if member.status != -signal.SIGKILL:
         raise ChaosError(f"{member.name} was to be killed at {point}, but ended with {member.status}")
+    stage.died_at[point] += 1
     return f"{member.name} died of SIGKILL {point}"
 
 
 async def freeze(stage: Stage, chosen: random.Random) -> str:
     """SIGSTOP with an open transaction until others have taken over, then SIGCONT: it must find itself fenced."""
     point = chosen.choice(OPEN_TRANSACTION)
-    ready = {one.name: one.log.count(READY) for one in stage.crew.all}
     member = await _ordered(stage, chosen, point, STOP, lambda one: one.frozen)
+    # Counted only now: what others were given before it froze is not what they take over from it.
+    ready = {one.name: one.log.count(READY) for one in stage.crew.all}
     started = time.monotonic()
 
     def taken_over() -> bool:
@@ -83,9 +89,12 @@ async def freeze(stage: Stage, chosen: random.Random) -> str:
 
 async def terminate(stage: Stage, chosen: random.Random) -> str:
     """SIGTERM, as in a deployment: the batch is finished, nothing has to be done again."""
-    member = await _ready(stage, chosen)
-    member.process.send_signal(signal.SIGTERM)
-    await stage.until(lambda: member.status is not None, f"{member.name} to end", 30)
+    while True:
+        member = await _ready(stage, chosen)
+        member.process.send_signal(signal.SIGTERM)
+        await stage.until(lambda one=member: one.status is not None, f"{member.name} to end", 30)  # type: ignore[misc]
+        if not stage.crew.excused(member):  # it came upon damaged files at this very moment
+            break
     if member.status or member.redone:
         raise ChaosError(f"{member.name} ended with {member.status}: {member.redone}\n{member.log}")
     return f"{member.name} ended with status 0, every transaction that it began is committed"
@@ -168,6 +177,8 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "reset": reset,
     "stall": stall,
     "long-stall": long_stall,
+    "disk-full": disk_full,
+    "disk-damaged": disk_damaged,
     "clock-back": clock_back,
     "clock-jumps": clock_jumps,
 }
@@ -204,10 +215,10 @@ async def _ordered(
                 break
             await asyncio.sleep(0.02)
         if not member.order.withdraw():
-            while not done(member):
+            # It has taken the order; what it said of it is on its way through the pipe.
+            while not (done(member) and told(point, action) in member.log):
                 if time.monotonic() > deadline + ORDER_SECONDS:
                     raise ChaosError(f"{member.name} was to {action} at {point}, and did not")
                 await asyncio.sleep(0.02)
-            if told(point, action) in member.log:
-                return member
+            return member
     raise ChaosError(f"no worker came to {point}")

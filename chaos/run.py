@@ -14,11 +14,15 @@ from typing import Final
 from chaos.crew import ENDS_ALLOWED
 from chaos.faults import FAULTS, Fired, fire
 from chaos.load import MAIN_DAYS_MAX
+from chaos.points import KILL, POINTS
 from chaos.schedule import schedule
 from chaos.stage import Stage, staged
 from chaos.verdict import Verdict
 
 DAY_SECONDS_MIN: Final = 0.5
+KILLS_A_ROUND: Final = 3
+"""In a long run: three rounds, which is what five minutes have, come to all nine points."""
+LONG_SECONDS: Final = 120.0
 FAULT_SECONDS: Final = 12
 """About how long a fault and the recovery from it take, for the pace of the calendar."""
 
@@ -37,11 +41,14 @@ class Report:
         self.seconds = 0.0
         self.exits: Counter[str] = Counter()
         self.chunks_sent_again = 0
+        self.died_at: Counter[str] = Counter()
+        """How often a worker was killed at each named point."""
 
     @property
     def missing(self) -> set[str]:
-        """Kinds of fault that never fired."""
-        return set(self._faults) - {fired.kind for fired in self.fired}
+        """Kinds of fault that never fired, and points at which nobody was killed."""
+        points = set(POINTS) if KILL in self._faults else set()
+        return (set(self._faults) - {fired.kind for fired in self.fired}) | (points - self.died_at.keys())
 
     def __str__(self) -> str:
         times: defaultdict[str, list[float]] = defaultdict(list)
@@ -54,6 +61,7 @@ class Report:
             f"  {kind:<12} {len(found):>3} times, recovered in {min(found):.1f} to {max(found):.1f} s"
             for kind, found in sorted(times.items())
         ]
+        lines.append("  killed at: " + ", ".join(f"{p} {self.died_at[p]}" for p in POINTS if self.died_at[p]))
         lines.append("  workers ended: " + ", ".join(f"{how} {n}" for how, n in sorted(self.exits.items())))
         lines.append(f"  chunks that billing sent again: {self.chunks_sent_again}")
         lines.append("  looked at: " + ", ".join(f"{what} {n:,}" for what, n in self.verdict.checked.items()))
@@ -83,12 +91,13 @@ async def perform(
 ) -> Report:
     """The same on a stage that is open already; its workers have ended afterwards."""
     report = Report(seed, faults)
+    report.died_at = stage.died_at
     chosen = random.Random(f"faults {seed}")
     started = time.monotonic()
     pace = max(DAY_SECONDS_MIN, max(seconds, FAULT_SECONDS * len(faults)) * 1.5 / MAIN_DAYS_MAX)
     feeding = asyncio.ensure_future(_feed(stage, pace))
     try:
-        for kind, quiet in schedule(seed, faults):
+        for kind, quiet in schedule(seed, faults, {KILL: KILLS_A_ROUND} if seconds >= LONG_SECONDS else {}):
             if time.monotonic() - started > seconds and not report.missing:
                 break
             await asyncio.sleep(quiet)

@@ -14,6 +14,8 @@ NOT_COMPILED: Final = frozenset(
         # Models of pydantic's: it needs classes that it can look into.
         "schemas/contract.py",
         "schemas/contract_forms.py",
+        # A kind of bytes: nothing that the compiler knows how to make.
+        "schemas/unread.py",
         # Run once an hour, or never, in a worker.
         "schemas/contract_docs.py",
         "schemas/contract_examples.py",

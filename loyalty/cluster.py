@@ -36,7 +36,7 @@ def settings_of(environment: Mapping[str, str] = os.environ, **flags: Any) -> Se
 
 def talk(settings: Settings, work: Callable[[Settings], Coroutine[Any, Any, Answer]]) -> Answer:
     """Run something that talks to Kafka; a broker that does not answer or refuses is one line."""
-    from aiokafka.errors import KafkaConnectionError, KafkaError
+    from aiokafka.errors import InvalidTimestampError, KafkaConnectionError, KafkaError
 
     # What goes wrong is said once, by us.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -46,6 +46,12 @@ def talk(settings: Settings, work: Callable[[Settings], Coroutine[Any, Any, Answ
         raise LoyaltyError(
             f"no Kafka answers at {settings.bootstrap}: start one with 'loyalty broker', "
             "or name another in KAFKA_BOOTSTRAP",
+            UNAVAILABLE,
+        ) from error
+    except InvalidTimestampError as error:
+        raise LoyaltyError(
+            f"Kafka at {settings.bootstrap} refused: a time lies farther ahead of its clock than the topic allows "
+            "(message.timestamp.after.max.ms, which 'loyalty topics' sets to LOYALTY_AHEAD_MS_MAX)",
             UNAVAILABLE,
         ) from error
     except KafkaError as error:

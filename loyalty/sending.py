@@ -6,6 +6,7 @@ whole, and the events of an account in order of time although they lie on severa
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -86,6 +87,7 @@ class Sender:
                 assert at > first, "records are at most 1 MB, checked when read"
                 delivery = await producer.send_batch(builder, topic, partition=partition)
                 deliveries.append((topic, partition, at - first, delivery))
-        for topic, partition, count, delivery in deliveries:
-            metadata = await delivery
+        # Together: of several that are refused, nobody would ask for the others.
+        written = await asyncio.gather(*[delivery for _, _, _, delivery in deliveries])
+        for (topic, partition, count, _), metadata in zip(deliveries, written, strict=True):
             self.ends[topic, partition] = metadata.offset + count

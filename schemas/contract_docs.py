@@ -48,7 +48,8 @@ MEANING_OF_REASON: Final[dict[str, str]] = {
     dead_letter.MALFORMED_FIELD: "A field does not have its form.",
     dead_letter.NAIVE_TIME: "`time` has no offset.",
     dead_letter.TIME_OUT_OF_RANGE: "A time or date lies outside the years 1970 to 2199.",
-    dead_letter.TOO_LARGE: f"The value has more than {RECORD_BYTES_MAX:,} bytes.",
+    dead_letter.TOO_LARGE: f"The value has more than {RECORD_BYTES_MAX:,} bytes, or its compressed record batch "
+    "expands to more than 16 MiB; then one letter stands for the whole batch.",
     dead_letter.TOO_OLD: "The event is more than 45 days older than what its account has already seen.",
     dead_letter.IDENTITY_CONFLICT: "The same identity came before with other content.",
     dead_letter.ACCOUNT_FORGOTTEN: "The account was forgotten; such a letter keeps neither key nor value.",

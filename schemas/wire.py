@@ -30,6 +30,7 @@ from schemas.event import Event
 from schemas.instant import parse_instant
 from schemas.journal_projection import Projection
 from schemas.topics import TOPIC_OF_TYPE
+from schemas.unread import Unread
 from schemas.wire_fields import Reader, compile_check, compile_reader, refusal, spelled, told
 
 __all__ = [
@@ -89,6 +90,8 @@ def read_event(
     try:
         record = _loads(value)
     except orjson.JSONDecodeError as error:
+        if type(value) is Unread:
+            raise Unreadable(TOO_LARGE, value.decode()) from None
         raise Unreadable(NOT_JSON, f"value: {error}") from None
     if type(record) is not dict:
         raise Unreadable(NOT_CLOUDEVENT, f"value: {told(record)}; a CloudEvent is a JSON object")

@@ -132,7 +132,8 @@ class StreamApp(faust.App):
         if self.failure is None:
             self.failure = Failure(error)
             log.critical("%s", self.failure.text, exc_info=error if self._is_bug(error) else None)
-            self.failed.set()
+            # The consumer lives in a thread of its own, and may be what failed.
+            self.loop.call_soon_threadsafe(self.failed.set)
 
     @staticmethod
     def _is_bug(error: BaseException) -> bool:
@@ -140,6 +141,11 @@ class StreamApp(faust.App):
 
     async def crash(self, reason: BaseException) -> None:
         """Faust's own way of giving up leads to ours."""
+        self.fail(reason)
+
+    def _crash(self, reason: BaseException) -> None:
+        """So does its other one: a service of the app that crashes marks the app, and tells nobody to leave."""
+        super()._crash(reason)
         self.fail(reason)
 
     async def on_stop(self) -> None:

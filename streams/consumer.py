@@ -22,7 +22,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
 from schemas.record import Record
+from streams.expansion import Batches, bound_expansion
 from streams.log import Fetched, Known, known_end
+from streams.offsets import committed_offsets
 from streams.reader import TaskReader
 from streams.task import Batch
 
@@ -49,6 +51,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        bound_expansion()
         self._told = {}
         self._reads = 0
         return consumer
@@ -162,13 +165,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def committed(self, tps: Iterable[TP]) -> dict[TP, int | None]:
         """The offsets the group has committed; None where it has none."""
-        offsets: dict[TP, int | None] = await self.call_thread(self._committed, list(tps))
+        coordinator = self._ensure_consumer()._coordinator
+        offsets: dict[TP, int | None] = await self.call_thread(committed_offsets, coordinator, list(tps))
         return offsets
-
-    async def _committed(self, tps: Sequence[TP]) -> dict[TP, int | None]:
-        consumer = self._ensure_consumer()
-        found = await asyncio.gather(*[consumer.committed(TopicPartition(*tp)) for tp in tps])
-        return dict(zip(tps, found, strict=True))
 
     async def rest(self, tps: Iterable[TP]) -> None:
         """Fetch nothing more of `tps` until `read_from` is called for them."""
@@ -189,10 +188,14 @@ def _check_alive(fetcher: Any) -> None:
 
 
 def _read_lightly(result: Any) -> None:
-    """Have a fetch result make plain tuples: the client's own records cost more than all the rest of reading."""
+    """Have a fetch result make plain tuples: the client's own records cost more than all the rest of reading.
+
+    And have it expand compressed batches within bounds.
+    """
     parser = getattr(result, "_partition_records", None)
-    if parser is not None:
+    if parser is not None and not isinstance(parser._records, Batches):
         parser._consumer_record = _record
+        parser._records = Batches(parser._records)
 
 
 def _record(tp: TopicPartition, record: Any) -> Record:

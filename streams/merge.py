@@ -22,7 +22,11 @@ from typing import Final
 
 from schemas.record import Record
 
+TOPIC_BYTES_MAX: Final = 16 * 1024 * 1024
+"""No more of a topic is fetched ahead than this and what one fetch brings beyond it, however large its records are."""
+
 _TIMESTAMP: Final = attrgetter("timestamp")
+_VALUE: Final = attrgetter("value")
 
 
 class _Topic:
@@ -32,22 +36,28 @@ class _Topic:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self.arrivals: deque[tuple[int, int]] = deque()
-        """(when, how many) for each fetch that brought some of `records`."""
+        self.arrivals: deque[tuple[int, int, int]] = deque()
+        """(when, how many, bytes of their values) for each fetch that brought some of `records`."""
         self.behind = True
         self.seen_ms = 0
 
     def arrived_by(self, horizon_ms: float) -> int:
         """How many of the records arrived no later than `horizon_ms`."""
-        return sum(count for when, count in self.arrivals if when <= horizon_ms)
+        return sum(count for when, count, _ in self.arrivals if when <= horizon_ms)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the values, about: of what one fetch brought, all count the same."""
+        return sum(size for _, _, size in self.arrivals)
 
     def drop(self, count: int) -> None:
         """Forget the first `count` records."""
         del self.records[:count]
         while count:
-            when, brought = self.arrivals.popleft()
+            when, brought, size = self.arrivals.popleft()
             if brought > count:
-                self.arrivals.appendleft((when, brought - count))
+                left = brought - count
+                self.arrivals.appendleft((when, left, size * left // brought))
             count -= min(count, brought)
 
 
@@ -77,8 +87,9 @@ class TaskBuffers:
     def add(self, topic: str, records: Sequence[Record], arrived_ms: int = 0) -> None:
         """Take in records of `topic` that follow those it already has, and when they arrived."""
         if records:
+            size = sum(map(len, filter(None, map(_VALUE, records))))
             self._topics[topic].records.extend(records)
-            self._topics[topic].arrivals.append((arrived_ms, len(records)))
+            self._topics[topic].arrivals.append((arrived_ms, len(records), size))
 
     def progress(self, topic: str, position: int | None, end: int | None, seen_ms: int = 0) -> None:
         """Note how far `topic` has been read: the next offset to read, its known end, and when that was known.
@@ -89,8 +100,9 @@ class TaskBuffers:
         self._topics[topic].behind = position is None or end is None or position < end
 
     def wants(self, topic: str) -> bool:
-        """Whether more of `topic` should be fetched: not while it is a whole batch ahead."""
-        return len(self._topics[topic].records) < self._records_max
+        """Whether more of `topic` should be fetched: not while it is a whole batch ahead, or so many bytes."""
+        found = self._topics[topic]
+        return len(found.records) < self._records_max and found.size < TOPIC_BYTES_MAX
 
     def take(self, now_ms: float) -> list[Record]:
         """The next batch in order, or nothing while a topic that is behind could still be earlier.

@@ -46,6 +46,12 @@ class Settings(BaseModel):
         ge=-1,
         description="how long records are kept, counted from the event's own time, in ms; -1 = for ever",
     )
+    ahead_ms_max: int = Field(
+        -1,
+        ge=-1,
+        description="how far ahead of the brokers' clocks an event may lie, in ms: 'loyalty topics' has the brokers "
+        "refuse what is further; -1 = any",
+    )
     batch_records_max: int = Field(
         20_000, ge=1, le=200_000, description="records in one batch and so in one transaction, 1 to 200000"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -69,5 +70,7 @@ def _locked(path: Path) -> int:
             "each worker needs a directory of its own"
         ) from None
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    # Who has it is a courtesy. A disk without room for even that is for the stores to report.
+    with suppress(OSError):
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Final
 
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streams.log import TaskLog
@@ -39,7 +40,24 @@ async def recover_tasks(worker: Worker, tasks_log: TaskLog, partitions: Sequence
         tasks.open_task(partition)
     inbound = [TP(topic, partition) for partition in partitions for topic in worker.task_topics]
     if inbound:
-        await tasks_log.read_from(await tasks_log.committed(inbound))
+        committed = await tasks_log.committed(inbound)
+        for partition in partitions:
+            refuse_lost_offsets(worker, partition, committed)
+        await tasks_log.read_from(committed)
+
+
+def refuse_lost_offsets(worker: Worker, partition: int, committed: Mapping[TP, int | None]) -> None:
+    """Rows and offsets are written together. Rows without any offset mean that Kafka has dropped the offsets, as it
+    does a week after the last worker left: beginning again would apply everything twice.
+
+    Raises KafkaError then.
+    """
+    known = [committed[TP(topic, partition)] for topic in worker.task_topics]
+    if known.count(None) == len(known) and any(True for _ in worker.tasks.store(partition).items()):
+        raise KafkaError(
+            f"the group has no offsets of task {partition}, but {worker.tasks.changelog} has its rows: Kafka has dropped "
+            "them (offsets.retention.minutes), and going on would do everything again"
+        )
 
 
 def begin_tasks(worker: Worker, partitions: Sequence[int], assignment: int) -> bool:

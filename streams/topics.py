@@ -2,7 +2,8 @@
 
 Record timestamps are event times, and Kafka deletes by record timestamp: with the usual seven days a replay
 of last year vanishes minutes after it was written. It also refuses timestamps an hour ahead of the broker's
-clock. So both are set, for every topic, and checked.
+clock. So both are set, for every topic, and checked. What producers write may be given a limit of its own: an event
+of a broken clock is refused before it is in the log, where it would be a fact like any other.
 """
 
 from __future__ import annotations
@@ -59,13 +60,15 @@ def wanted_topics(settings: Settings) -> list[Wanted]:
     }
     kept = {**common, "cleanup.policy": "delete", "retention.ms": str(settings.retention_ms)}
     kept["retention.bytes"] = "-1"
+    ahead = settings.ahead_ms_max
+    told = {**kept, "message.timestamp.after.max.ms": str(UNLIMITED_MS if ahead < 0 else ahead)}
     large = {"max.message.bytes": str(RECORD_BYTES_MAX)}
     topics = [
         Wanted(
             topic.name,
             settings.partitions,
             settings.replication,
-            kept if topic.role in (Role.INBOUND, Role.CLOCK) else {**kept, **large},
+            told if topic.role in (Role.INBOUND, Role.CLOCK) else {**kept, **large},
         )
         for topic in ALL
     ]

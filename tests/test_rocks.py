@@ -262,6 +262,21 @@ def test_a_directory_that_cannot_be_one_is_told_with_the_remedy(tmp_path: Path) 
         StateDirectory(settings_at(tmp_path / "file"))
 
 
+def test_a_disk_without_room_for_the_owners_name_is_for_the_stores_to_report(tmp_path: Path) -> None:
+    """A worker that starts again on a disk that is still full ends with the disk's status, not with a traceback."""
+    opened = (
+        "import resource, sys; from tests.test_rocks import *\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); directory = StateDirectory(settings_at(sys.argv[1]))\n"
+        "try: directory.open(0, 'cluster')\n"
+        "except StoreError as error: print(error, flush=True); os._exit(0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", opened, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("the disk of the store in ") and "File too large" in done.stdout
+
+
 def test_stores_of_a_directory_are_told_apart_by_their_rows_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
