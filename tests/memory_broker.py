@@ -110,6 +110,11 @@ class MemoryBroker:
                 self._fence(name, transaction, "lost by a restart")
 
     @property
+    def unmarked(self) -> bool:
+        """Whether some transaction is decided, but lacks markers."""
+        return any(found.state in (State.COMMITTING, State.ABORTING) for found in self._transactions.values())
+
+    @property
     def undecided(self) -> bool:
         """Whether some transaction is open, or lacks markers."""
         return any(found.state is not State.EMPTY for found in self._transactions.values())

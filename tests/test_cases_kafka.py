@@ -173,11 +173,12 @@ class Feed:
         self._admin = AIOKafkaAdminClient(**kafka)
         self._producer = AIOKafkaProducer(**kafka, linger_ms=1)
         self._consumer = AIOKafkaConsumer(**kafka, isolation_level="read_committed", fetch_max_wait_ms=20)
+        self._writes = AIOKafkaConsumer(**kafka, isolation_level="read_uncommitted")
         watched = [TopicPartition(t, p) for t in WATCHED for p in self._partitions]
         self._consumer.assign(watched)
         self._watched = watched
         await self._admin.start()
-        async with self._producer, self._consumer:
+        async with self._producer, self._consumer, self._writes:
             await self._consumer.seek_to_beginning(*watched)
             for number, wave in enumerate(waves):
                 if wave.tick is not None:
@@ -212,14 +213,21 @@ class Feed:
     async def _rest(self) -> None:
         """Wait until every record is worked off, the links that the last ones caused included."""
         inbound = [TopicPartition(t.name, p) for t in TASK if t is not LINKS for p in self._partitions]
+        links = [TopicPartition(LINKS.name, p) for p in self._partitions]
         deadline = asyncio.get_running_loop().time() + QUIET_SECONDS_MAX
         while True:
             links_before = dict(self._last_link)
             committed = await self._admin.list_consumer_group_offsets(self._world.application_id)
             ends = await self._consumer.end_offsets(inbound)
+            # Offsets may show some moments before the links of their transaction do.
+            written = await self._writes.end_offsets(links)
+            stable = await self._consumer.end_offsets(links)
             await self._collect()
             if (
-                all(end == 0 or (tp in committed and committed[tp].offset >= end) for tp, end in ends.items())
+                written == stable
+                and all(
+                    end == 0 or (tp in committed and committed[tp].offset >= end) for tp, end in ends.items()
+                )
                 and links_before == self._last_link
                 and all(
                     tp in committed and committed[tp].offset > last for tp, last in self._last_link.items()
