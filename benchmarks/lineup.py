@@ -214,7 +214,8 @@ def missing_modules(contender: Contender) -> list[str]:
     """Modules that the contender needs and this environment lacks."""
     from importlib.util import find_spec
 
-    return [module for module in contender.needs if find_spec(module) is None]
+    # Faust, once imported, is a module of its own making that cannot be looked for.
+    return [module for module in contender.needs if module not in sys.modules and find_spec(module) is None]
 
 
 def scratch(path: Path) -> Path:
