@@ -15,6 +15,7 @@ from agents.due_queue import due_queue
 from agents.records import FoldResult, Produce
 from engine.decide import Engine
 from engine.turn import Turn
+from schemas import seen
 from schemas.account import Account
 from schemas.account_codec import decode, encode
 from schemas.dead_letter import ACCOUNT_FORGOTTEN, NOT_JSON, UNKNOWN_OPERATOR, WRONG_KEY, Unreadable
@@ -130,7 +131,7 @@ class TaskState:
         row = self._row(key)
         known = row is not None
         row = row or Account(link.operator, link.account)
-        if row.next_due <= link.cause.time and link.identity not in row.seen:
+        if row.next_due <= link.cause.time and seen.find(row.seen, link.identity) == seen.NOT_THERE:
             left = self._catch_up(key, row, link.cause.time, left, produce)
             if left < 0:
                 return left

@@ -22,9 +22,7 @@ def due_entry(turn: Turn, outcomes: list[bytes]) -> bytes:
 
 def event_entry(turn: Turn, event: Event, outcomes: list[bytes]) -> bytes:
     """The entry of an event."""
-    return _entry(
-        "event", turn, event.kept, outcomes, f',"content":"{event.content.to_bytes(8, "big").hex()}"'
-    )
+    return _entry("event", turn, event.kept, outcomes, f',"content":"{event.content.hex()}"')
 
 
 def link_entry(turn: Turn, link: Link, outcomes: list[bytes]) -> bytes:

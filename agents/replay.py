@@ -93,7 +93,7 @@ class Replay:
         return self._engine.act(row)
 
     def _event(self, key: bytes, offset: int, entry: dict[str, Any]) -> Turn:
-        event = read_kept(entry["event"], int(entry["content"], 16))
+        event = read_kept(entry["event"], bytes.fromhex(entry["content"]))
         row = self.rows.get(key) or Account(event.operator, event.account)
         turns = self._engine.apply(row, event)
         self.rows[key] = row

@@ -17,7 +17,21 @@ from engine.membership import in_segment, participates
 from engine.money import exact_product
 from engine.rulebook import Rulebook
 from engine.turn import Turn
-from schemas.account import BILLING, NEVER, SET, Account, Discount, LevelStep, Payment
+from schemas.account import NEVER, Account, Discount
+from schemas.billing_history import (
+    BILLING,
+    SET,
+    STEP_BYTES,
+    LevelStep,
+    Payment,
+    any_covers,
+    oldest_run_end,
+    packed_payments,
+    packed_steps,
+    payments_of,
+    step_at,
+    steps_of,
+)
 from schemas.programme_parts import Levels
 
 NOT_YET: Final = -1
@@ -38,11 +52,13 @@ def start(row: Account, day: int, billing_day: int, levels: Levels | None) -> No
         row.billing_month += 1
     row.billing_next = 0
     free = 0
-    for payment in row.payments:
+    payments = payments_of(row.payments)
+    for payment in payments:
         # Nearly always 0; an activation that arrives late may find payments made after it.
-        first = payment[Payment.FIRST] = max(next_index(row, payment[Payment.DAY]), free)
+        payment.first = max(next_index(row, payment.day), free)
         if levels is not None and levels.same_period == "next":
-            free = first + payment[Payment.MONTHS]
+            free = payment.first + payment.months
+    row.payments = packed_payments(payments)
 
 
 def date_of(row: Account, index: int) -> int:
@@ -58,55 +74,48 @@ def next_index(row: Account, day: int) -> int:
     return index
 
 
-def is_covered(row: Account, index: int) -> bool:
-    """Whether a payment counts for this billing date."""
-    place = len(row.payments) - 1  # the latest is the likeliest
-    while place >= 0:
-        payment = row.payments[place]
-        if payment[Payment.FIRST] <= index < payment[Payment.FIRST] + payment[Payment.MONTHS]:
-            return True
-        place -= 1
-    return False
-
-
 def pay(turn: Turn, key: int, months: int) -> Payment:
     """Record a payment; what it would have changed had it come in time is for `put_right`."""
     row, levels = turn.row, turn.book.levels
     first = NOT_YET if row.billing_day == 0 else next_index(row, turn.day)
     if first != NOT_YET and levels is not None and levels.same_period == "next":
-        while is_covered(row, first):
+        while any_covers(row.payments, first):
             first += 1
     payment = Payment(key, first, months, turn.day)
-    row.payments.append(payment.packed())
+    row.payments += payment.packed()
     row.paid_count += 1
     if levels is not None and first != NOT_YET:
         oldest = row.billing_next - levels.history_months
-        if oldest > 0 and row.payments[0][Payment.FIRST] + row.payments[0][Payment.MONTHS] <= oldest:
-            row.payments = [p for p in row.payments if p[Payment.FIRST] + p[Payment.MONTHS] > oldest]
+        if oldest > 0 and oldest_run_end(row.payments) <= oldest:
+            row.payments = packed_payments(
+                [p for p in payments_of(row.payments) if p.first + p.months > oldest]
+            )
     return payment
 
 
 def refund(turn: Turn, key: int) -> Payment | None:
     """Take a payment out of account; returns it if it was known."""
     row, levels = turn.row, turn.book.levels
-    payment = _find(row, key)
+    payments = payments_of(row.payments)
+    payment = _find(payments, key)
     if payment is None:
         row.refunded[key] = turn.time
         return None
-    row.payments.remove(payment.packed())
+    payments.remove(payment)
+    row.payments = packed_payments(payments)
     row.paid_count -= 1
     if levels is None or payment.first == NOT_YET:
         return payment
     reversed_points = 0
     touched: list[LevelStep] = []
-    steps = _history(row)
+    steps = steps_of(row.steps)
     for step in steps:
         if (
             step.kind == BILLING
             and step.paid
             and not step.bought
-            and payment.first <= step.index < payment.first + payment.months
-            and not is_covered(row, step.index)
+            and payment.covers(step.index)
+            and not any_covers(row.payments, step.index)
         ):
             step.paid = False
             touched.append(step)
@@ -118,16 +127,16 @@ def refund(turn: Turn, key: int) -> Payment | None:
             part = min(step.credited, taken)
             step.credited -= part
             taken -= part
-        row.steps = [step.packed() for step in steps]
+        row.steps = packed_steps(steps)
     return payment
 
 
-def _find(row: Account, key: int) -> Payment | None:
+def _find(payments: list[Payment], key: int) -> Payment | None:
     """The payment of this source and id; of another source if the id alone must do."""
     for mask in (_WHOLE_KEY, _ID_OF_KEY):
-        for packed in row.payments:
-            if packed[Payment.KEY] & mask == key & mask:
-                return Payment(*packed)
+        for payment in payments:
+            if payment.key & mask == key & mask:
+                return payment
     return None
 
 
@@ -168,7 +177,7 @@ def _judge(turn: Turn, levels: Levels, index: int) -> None:
         BILLING,
         turn.day,
         index,
-        paid=bought or is_covered(row, index),
+        paid=bought or any_covers(row.payments, index),
         bought=bought,
         blocked=row.blocks != 0,
         accrues=month_of_use >= levels.accrues_from_month
@@ -181,7 +190,7 @@ def _judge(turn: Turn, levels: Levels, index: int) -> None:
         turn, levels, _after(step, before, levels), "on-time-payment" if step.paid else "missed-payment"
     )
     step.credited = _points(step, before, row.level, levels)
-    row.steps.append(step.packed())
+    row.steps += step.packed()
     lots.credit(turn, levels.rule, step.credited, "billing-day")
     if not step.paid and levels.months_counted_from == "reset":
         row.level_months_base = index + 1
@@ -214,10 +223,6 @@ def _points(step: LevelStep, before: int, after: int, levels: Levels) -> int:
     return int(exact_product(step.price, levels.percent_per_level * level) // _HUNDRED)
 
 
-def _history(row: Account) -> list[LevelStep]:
-    return [LevelStep.unpacked(packed) for packed in row.steps]
-
-
 def _replay(row: Account, levels: Levels, steps: list[LevelStep]) -> int:
     level = row.level_base
     for step in steps:
@@ -232,12 +237,12 @@ def put_right(turn: Turn, payment: Payment, brought: list[Discount]) -> None:
         return
     today = turn.book.zone.day(max(row.clock, turn.time))
     first = -1
-    steps = _history(row)
+    steps = steps_of(row.steps)
     for step in steps:
         if (
             step.kind == BILLING
             and not step.paid
-            and payment.first <= step.index < payment.first + payment.months
+            and payment.covers(step.index)
             and today - step.day <= levels.late_arrival_days
         ):
             step.paid = True
@@ -255,7 +260,7 @@ def put_right(turn: Turn, payment: Payment, brought: list[Discount]) -> None:
             if points > step.credited:
                 missing += points - step.credited
                 step.credited = points
-    row.steps = [step.packed() for step in steps]
+    row.steps = packed_steps(steps)
     _set_level(turn, levels, level, "late-arrival")
     lots.credit(turn, levels.rule, missing, "late-arrival")
 
@@ -265,9 +270,11 @@ def put_level(turn: Turn, level: int, reason: str) -> None:
     row, levels = turn.row, turn.book.levels
     if levels is None or (level == row.level and not row.steps):
         return
-    if row.steps and LevelStep.unpacked(row.steps[-1]).kind == SET:
-        del row.steps[-1]  # without a date between them only the last counts: many must not push dates out
-    row.steps.append(LevelStep(SET, turn.day, level=level).packed())
+    if row.steps and step_at(row.steps, len(row.steps) - STEP_BYTES).kind == SET:
+        row.steps = row.steps[
+            :-STEP_BYTES
+        ]  # without a date between them only the last counts: many must not push dates out
+    row.steps += LevelStep(SET, turn.day, level=level).packed()
     if level == 0 and levels.months_counted_from == "reset":
         row.level_months_base = row.billing_next
     _set_level(turn, levels, level, reason)
@@ -283,8 +290,9 @@ def _set_level(turn: Turn, levels: Levels, level: int, reason: str) -> None:
 
 
 def _shorten(row: Account, levels: Levels) -> None:
-    while len(row.steps) > levels.history_months:
-        row.level_base = _after(LevelStep.unpacked(row.steps.pop(0)), row.level_base, levels)
+    while len(row.steps) > levels.history_months * STEP_BYTES:
+        row.level_base = _after(step_at(row.steps, 0), row.level_base, levels)
+        row.steps = row.steps[STEP_BYTES:]
 
 
 def next_due(book: Rulebook, row: Account) -> int:

@@ -15,6 +15,7 @@ from engine.codes import ReferralCodes
 from engine.forgotten import Forgotten
 from engine.rulebook import Rulebooks
 from engine.turn import Turn
+from schemas import seen
 from schemas.account import Account
 from schemas.dead_letter import IDENTITY_CONFLICT, MALFORMED_FIELD, TOO_OLD, Unreadable
 from schemas.event import Event
@@ -74,9 +75,9 @@ class Engine:
                 f"time: {book.zone.text(event.time)} is more than {HORIZON_DAYS} days older than the account's "
                 f"clock, {book.zone.text(row.clock)}",
             )
-        known = row.seen.get(event.identity)
-        if known is not None and known[2] >= max(row.clock, event.time) - _HORIZON:
-            if known[1] != event.content:
+        known = seen.find(row.seen, event.identity)
+        if known != seen.NOT_THERE and seen.time(row.seen, known) >= max(row.clock, event.time) - _HORIZON:
+            if seen.content(row.seen, known) != event.content:
                 raise Unreadable(
                     IDENTITY_CONFLICT,
                     "id: an event of this source and id was applied before with other content; a new fact needs a new id",
@@ -100,11 +101,11 @@ class Engine:
     def apply_link(self, row: Account, link: Link) -> list[Turn]:
         """Apply a step that another account sent; one that was applied before changes nothing."""
         identity = link.identity
-        if identity in row.seen:
+        if seen.find(row.seen, identity) != seen.NOT_THERE:
             return []
         turns = self.due(row, link.cause.time) if row.next_due <= link.cause.time else []
         turn = Turn(self.books.at(row.operator, link.cause.time), row, link.cause)
-        self._remember(row, identity, 0, max(link.cause.time, row.clock))
+        self._remember(row, identity, seen.NO_CONTENT, max(link.cause.time, row.clock))
         if link.kind == OFFER:
             transfer.receive(turn, link)
         elif link.kind == RETURN:
@@ -151,16 +152,10 @@ class Engine:
                     f"data.percent: {event.data['percent']}; it becomes the level, 1 to {levels.maximum}",
                 )
 
-    def _remember(self, row: Account, identity: int, content: int, time: int) -> None:
+    def _remember(self, row: Account, identity: bytes, content: bytes, time: int) -> None:
         """Remember an identity, and forget the first ones once they are older than the horizon."""
-        seen = row.seen
         horizon = max(row.clock, time) - _HORIZON
-        while seen:
-            first = next(iter(seen))
-            if seen[first][2] >= horizon:
-                break
-            del seen[first]
-        seen[identity] = (identity, content, time)
+        row.seen = seen.remember(row.seen, identity, content, time, horizon)
         if row.refunded:
             billing.forget_refunds(row, horizon)
 

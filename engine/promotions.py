@@ -6,7 +6,8 @@ from engine import billing, discounts, entitlements
 from engine.calendar import add_months
 from engine.rulebook import matches
 from engine.turn import Turn
-from schemas.account import Discount, Payment
+from schemas.account import Discount
+from schemas.billing_history import Payment, payments_of
 from schemas.programme_forms import Days
 from schemas.programme_promotions import Conditions, DiscountPromotion, EntitlementPromotion
 
@@ -20,7 +21,7 @@ def on_activation(turn: Turn) -> None:
             _entitle(turn, promotion)
         elif promotion.trigger == "payment":
             assert promotion.payment_months is not None, "the definition is validated"
-            for payment in map(_unpacked, turn.row.payments):
+            for payment in payments_of(turn.row.payments):
                 if payment.months >= promotion.payment_months:
                     _consider(turn, promotion, payment)
                     break
@@ -114,10 +115,6 @@ def _same_city(city: str | None, spellings: tuple[str, ...]) -> bool:
         return False
     given = city.strip().casefold()
     return any(given == spelling.strip().casefold() for spelling in spellings)
-
-
-def _unpacked(packed: list[int]) -> Payment:
-    return Payment(*packed)
 
 
 def _within(days: Days, day: int) -> bool:

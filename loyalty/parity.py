@@ -11,13 +11,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 from agents.replay import Problem, Replay
 from engine.decide import Engine
 from loyalty.errors import LoyaltyError
 from loyalty.log_reader import LogReader
-from schemas.account_codec import FIELD_NAMES
+from loyalty.row_fields import fields, same
 from schemas.journal_erasure import heads, is_head
 from schemas.topics import JOURNAL
 from streams.settings import Settings
@@ -119,7 +117,7 @@ class _Partition:
         self._suspects = {
             key: {self._replay.row(key)}
             for key in keys
-            if not _same(self._replay.row(key), self._table.get(key))
+            if not same(self._replay.row(key), self._table.get(key))
         }
         await self._follow()
         return Parity(
@@ -150,7 +148,7 @@ class _Partition:
             self._suspects = {
                 key: passed
                 for key, passed in self._suspects.items()
-                if not any(_same(row, self._table.get(key)) for row in passed)
+                if not any(same(row, self._table.get(key)) for row in passed)
             }
 
     async def _read_journal(self) -> bool:
@@ -189,24 +187,10 @@ class _Partition:
         return end > start
 
     def _difference(self, key: bytes) -> Difference:
-        given, there = (_fields(row) for row in (self._replay.row(key), self._table.get(key)))
+        given, there = (fields(row) for row in (self._replay.row(key), self._table.get(key)))
         fields = {
             name: (given.get(name), there.get(name))
             for name in sorted(given.keys() | there.keys())
             if given.get(name) != there.get(name)
         }
         return Difference(key.decode("utf-8", "backslashreplace"), self._partition, fields)
-
-
-def _same(one: bytes | None, other: bytes | None) -> bool:
-    return one == other or (one is not None and other is not None and _fields(one) == _fields(other))
-
-
-def _fields(row: bytes | None) -> dict[str, Any]:
-    if row is None:
-        return {}
-    try:
-        found = orjson.loads(row)
-        return {FIELD_NAMES.get(name, name): value for name, value in found.items()}
-    except (ValueError, AttributeError):
-        return {"row": row.decode("utf-8", "backslashreplace")}

@@ -50,103 +50,6 @@ class Discount:
         return self.first_day <= day and (self.last_day == 0 or day <= self.last_day)
 
 
-class Payment:
-    """A payment that counts for billing dates `first` … `first + months - 1`; `first` -1: not activated yet.
-
-    `key` holds 32 hash bits each of the event's source and id, by which `payment.refunded` finds it. An account
-    has dozens of them and looks at them one field at a time, so the row keeps them packed: `[key, first, months,
-    day]`, with the places named below.
-    """
-
-    __slots__ = ("day", "first", "key", "months")
-
-    KEY: Final = 0
-    FIRST: Final = 1
-    MONTHS: Final = 2
-    DAY: Final = 3
-
-    def __init__(self, key: int, first: int, months: int, day: int) -> None:
-        self.key = key
-        self.first = first
-        self.months = months
-        self.day = day
-
-    def packed(self) -> list[int]:
-        """As the row keeps it."""
-        return [self.key, self.first, self.months, self.day]
-
-
-# Kinds of steps in the history of a level.
-BILLING: Final = 0
-SET: Final = 1
-
-
-class LevelStep:
-    """One step in the history of the level, kept so that a late or refunded payment can put things right.
-
-    A `BILLING` step is billing date number `index`: was it `paid`, was the account `blocked`, may it credit
-    (`accrues`), at which `price`, and how many points it has `credited`; `bought`: paid by points. A `SET`
-    step puts the level to `level` (0: a block). The row keeps steps packed: they are added every month and
-    read when something has to be put right.
-    """
-
-    __slots__ = (
-        "accrues", "blocked", "bought", "credited", "day", "index", "kind", "level", "paid", "price", "price_text",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        kind: int,
-        day: int,
-        index: int = 0,
-        paid: bool = False,
-        blocked: bool = False,
-        accrues: bool = False,
-        bought: bool = False,
-        level: int = 0,
-        credited: int = 0,
-        price: Decimal | None = None,
-        price_text: str | None = None,
-    ) -> None:
-        self.kind = kind
-        self.day = day
-        self.index = index
-        self.paid = paid
-        self.blocked = blocked
-        self.accrues = accrues
-        self.bought = bought
-        self.level = level
-        self.credited = credited
-        self.price = price
-        self.price_text = price_text
-
-    def packed(self) -> list[Any]:
-        """As the row keeps it."""
-        flags = self.paid | self.blocked << 1 | self.accrues << 2 | self.bought << 3
-        packed: list[Any] = [self.kind, self.day, self.index, flags, self.level, self.credited]
-        if self.price_text is not None:
-            packed.append(self.price_text)
-        return packed
-
-    @classmethod
-    def unpacked(cls, packed: list[Any]) -> LevelStep:
-        """From what the row keeps."""
-        kind, day, index, flags, level, credited, *price = packed
-        return cls(
-            kind,
-            day,
-            index,
-            bool(flags & 1),
-            bool(flags & 2),
-            bool(flags & 4),
-            bool(flags & 8),
-            level,
-            credited,
-            Decimal(price[0]) if price else None,
-            price[0] if price else None,
-        )
-
-
 # States of a purchase.
 SEEN: Final = 0
 PENDING: Final = 1
@@ -231,8 +134,8 @@ class Account:
         """The latest time applied to this account."""
         self.next_due = NEVER
         """The account's next due moment."""
-        self.seen: dict[int, tuple[int, int, int]] = {}
-        """Identity → (identity, content hash, time) of what was applied, for the dedup horizon."""
+        self.seen = b""
+        """What was applied within the dedup horizon, packed: see `schemas.seen`."""
         # Profile.
         self.opened = False
         self.opened_at = NEVER
@@ -266,8 +169,8 @@ class Account:
         """Month of the first billing date."""
         self.billing_next = 0
         """Index of the next billing date to be judged."""
-        self.payments: list[list[int]] = []
-        """Packed `Payment`s, as they came."""
+        self.payments = b""
+        """Payments as they came, packed: see `schemas.billing_history`."""
         self.paid_count = 0
         """Payments for the programme's service that have not been refunded."""
         self.refunded: dict[int, int] = {}
@@ -277,8 +180,8 @@ class Account:
         """The level before the first of `steps`."""
         self.level_months_base = 0
         """Billing date index from which months of use count."""
-        self.steps: list[list[Any]] = []
-        """Packed `LevelStep`s, oldest first."""
+        self.steps = b""
+        """`LevelStep`s, oldest first, packed: see `schemas.billing_history`."""
         # Points.
         self.lots: list[Lot] = []
         """In the order in which they are spent: first to expire first, then first credited."""

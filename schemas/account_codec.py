@@ -1,237 +1,89 @@
-"""The account row as bytes: compact JSON, only what differs from a new account, with a version.
+"""The account row as bytes: a head of fixed size, the packed lists, and JSON for the rest.
 
-The same row always gives the same bytes. A row of an older version is read by the reader of that version;
-an unknown version is refused, so that an old worker never reads what a newer one wrote.
+    head | seen | payments | steps | JSON
+
+The first byte is the version, the next due moment stands at a fixed place, so that opening a task need not take
+its rows apart. The same row always gives the same bytes. A row of an older version is read by the reader of that
+version; an unknown version is refused, so that an old worker never reads what a newer one wrote.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
+from struct import Struct
 from typing import Any, Final
 
 import orjson
 
-from schemas.account import (
-    NEVER,
-    Account,
-    Claim,
-    Discount,
-    Gift,
-    Lot,
-    Purchase,
-    TariffOrder,
+from schemas import account_codec_v1, account_rest
+from schemas.account import Account
+from schemas.billing_history import PAYMENT_BYTES, STEP_BYTES
+from schemas.seen import ENTRY_BYTES
+
+VERSION: Final = 2
+_VERSION_1_BEGINS: Final = ord("{")
+
+_HEAD: Final = Struct(
+    "<BBBB"  # version, flags, segment, dwelling
+    "qqqq"  # next due, clock, opened at, activated at
+    "III"  # entries of seen, payments, steps
+    "qq"  # balance, debt
+    "IIIIII"  # days: signed on, activated, enrolled, tenure, promo until, last change
+    "IIIII"  # billing month, billing next, months base, paid count, referrals counted
+    "BBBB"  # billing day, blocks, level, level base
 )
-from schemas.event import Tariff
-from schemas.outcome import Cause
+_HEAD_BYTES: Final = _HEAD.size
+_next_due_in: Final = Struct("<4xq").unpack_from
 
-VERSION: Final = 1
+_OPENED: Final = 1
+_CLOSED: Final = 2
+_EXISTING_CUSTOMER: Final = 4
+_PARTICIPANT: Final = 8
+_FEASIBLE_ULTRA: Final = 16
 
-# Row key → attribute, for what JSON holds as it is: (key, attribute, value of a new account).
-_PLAIN: Final[tuple[tuple[str, str, Any], ...]] = (
-    ("c", "clock", -NEVER),
-    ("due", "next_due", NEVER),
-    ("op", "opened", False),
-    ("oa", "opened_at", NEVER),
-    ("cl", "closed", False),
-    ("sg", "segment", None),
-    ("dw", "dwelling", None),
-    ("ci", "city", None),
-    ("so", "signed_on", 0),
-    ("ex", "existing_customer", False),
-    ("pa", "participant", True),
-    ("at", "activated_at", -NEVER),
-    ("ad", "activated_day", 0),
-    ("en", "enrolled_day", 0),
-    ("te", "tenure_day", 0),
-    ("fu", "feasible_ultra", False),
-    ("pu", "promo_until", 0),
-    ("bl", "blocks", 0),
-    ("lc", "last_change_day", 0),
-    ("bd", "billing_day", 0),
-    ("bm", "billing_month", 0),
-    ("bn", "billing_next", 0),
-    ("pc", "paid_count", 0),
-    ("l", "level", 0),
-    ("lb", "level_base", 0),
-    ("lm", "level_months_base", 0),
-    ("de", "debt", 0),
-    ("b", "balance", 0),
-    ("pd", "past_discounts", []),
-    ("et", "entitlements", {}),
-    ("av", "advocated", {}),
-    ("rc", "referrals_counted", 0),
-)
-
-
-FIELD_NAMES: Final[dict[str, str]] = {
-    **{key: attribute for key, attribute, _ in _PLAIN},
-    "v": "version",
-    "id": "seen",
-    "ta": "tariff",
-    "or": "order",
-    "pm": "payments",
-    "rf": "refunded",
-    "st": "steps",
-    "lo": "lots",
-    "ca": "carry",
-    "to": "totals",
-    "ps": "purchases",
-    "go": "goal",
-    "di": "discounts",
-    "cm": "claims",
-    "gi": "gifts",
-}
-"""Row key → attribute, of every field, for whoever compares rows."""
-
-
-def _money(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
-
-
-def _text(money: Decimal | None) -> str | None:
-    return None if money is None else f"{money:f}"
-
-
-def _tariff(tariff: Tariff | None) -> list[Any] | None:
-    if tariff is None:
-        return None
-    return [
-        tariff.code,
-        tariff.family,
-        tariff.speed_mbps,
-        tariff.price_text,
-        tariff.prepaid,
-        tariff.min_notice_days,
-    ]
-
-
-def _read_tariff(packed: list[Any]) -> Tariff:
-    code, family, speed, price, prepaid, notice = packed
-    return Tariff(code, family, speed, _money(price), prepaid, notice)
-
-
-def _claim(claim: Claim) -> list[Any]:
-    converted = claim.converted.packed() if claim.converted else None
-    return [claim.state, claim.code, claim.advocate, claim.cause.packed(), claim.fault, converted]
-
-
-def _read_claim(packed: list[Any]) -> Claim:
-    state, code, advocate, cause, fault, converted = packed
-    claim = Claim(state, code, advocate, Cause.unpacked(cause), fault)
-    claim.converted = Cause.unpacked(converted) if converted else None
-    return claim
-
-
-def _read_purchase(packed: list[Any]) -> Purchase:
-    state, day, points, deadline, lots = packed
-    purchase = Purchase(state, day, points, deadline)
-    purchase.lots = lots
-    return purchase
+# A name's place is what the row says for it: names may be added at the end, never moved.
+_SEGMENTS: Final[tuple[str | None, ...]] = (None, "individual", "business")
+_DWELLINGS: Final[tuple[str | None, ...]] = (None, "apartment", "house")
+_SEGMENT_PLACES: Final = {name: place for place, name in enumerate(_SEGMENTS)}
+_DWELLING_PLACES: Final = {name: place for place, name in enumerate(_DWELLINGS)}
 
 
 def encode(row: Account) -> bytes:
     """The row's bytes."""
-    fields: dict[str, Any] = {"v": VERSION}
-    _add_plain(row, fields)
-    if row.seen:
-        fields["id"] = list(row.seen.values())
-    if row.tariff is not None:
-        fields["ta"] = _tariff(row.tariff)
-    if row.order is not None:
-        fields["or"] = [_tariff(row.order.tariff), row.order.change_on]
-    if row.payments:
-        fields["pm"] = row.payments
-    if row.refunded:
-        fields["rf"] = [[key, time] for key, time in row.refunded.items()]
-    if row.steps:
-        fields["st"] = row.steps
-    if row.lots:
-        fields["lo"] = [[lot.id, lot.points, lot.expires_on] for lot in row.lots]
-    if row.carry:
-        fields["ca"] = {name: _text(money) for name, money in row.carry.items()}
-    if row.totals:
-        fields["to"] = {name: _text(money) for name, money in row.totals.items()}
-    if row.purchases:
-        fields["ps"] = {id: [p.state, p.day, p.points, p.deadline, p.lots] for id, p in row.purchases.items()}
-    if row.goal is not None:
-        fields["go"] = _text(row.goal)
-    if row.discounts:
-        fields["di"] = [
-            [d.rule, d.percent, d.target, d.first_day, d.last_day, d.group] for d in row.discounts
-        ]
-    if row.claims:
-        fields["cm"] = [_claim(claim) for claim in row.claims]
-    if row.gifts:
-        fields["gi"] = [[gift.day, gift.receiver, gift.transfer] for gift in row.gifts]
-    return orjson.dumps(fields)
-
-
-def _add_plain(row: Account, fields: dict[str, Any]) -> None:
-    """The fields of `_PLAIN`, attribute by attribute: a loop over names costs as much as all the rest of a row."""
-    if row.clock != -NEVER:
-        fields["c"] = row.clock
-    if row.next_due != NEVER:
-        fields["due"] = row.next_due
-    if row.opened:
-        fields["op"] = row.opened
-    if row.opened_at != NEVER:
-        fields["oa"] = row.opened_at
-    if row.closed:
-        fields["cl"] = row.closed
-    if row.segment is not None:
-        fields["sg"] = row.segment
-    if row.dwelling is not None:
-        fields["dw"] = row.dwelling
-    if row.city is not None:
-        fields["ci"] = row.city
-    if row.signed_on:
-        fields["so"] = row.signed_on
-    if row.existing_customer:
-        fields["ex"] = row.existing_customer
-    if not row.participant:
-        fields["pa"] = row.participant
-    if row.activated_at != -NEVER:
-        fields["at"] = row.activated_at
-    if row.activated_day:
-        fields["ad"] = row.activated_day
-    if row.enrolled_day:
-        fields["en"] = row.enrolled_day
-    if row.tenure_day:
-        fields["te"] = row.tenure_day
-    if row.feasible_ultra:
-        fields["fu"] = row.feasible_ultra
-    if row.promo_until:
-        fields["pu"] = row.promo_until
-    if row.blocks:
-        fields["bl"] = row.blocks
-    if row.last_change_day:
-        fields["lc"] = row.last_change_day
-    if row.billing_day:
-        fields["bd"] = row.billing_day
-    if row.billing_month:
-        fields["bm"] = row.billing_month
-    if row.billing_next:
-        fields["bn"] = row.billing_next
-    if row.paid_count:
-        fields["pc"] = row.paid_count
-    if row.level:
-        fields["l"] = row.level
-    if row.level_base:
-        fields["lb"] = row.level_base
-    if row.level_months_base:
-        fields["lm"] = row.level_months_base
-    if row.debt:
-        fields["de"] = row.debt
-    if row.balance:
-        fields["b"] = row.balance
-    if row.past_discounts:
-        fields["pd"] = row.past_discounts
-    if row.entitlements:
-        fields["et"] = row.entitlements
-    if row.advocated:
-        fields["av"] = row.advocated
-    if row.referrals_counted:
-        fields["rc"] = row.referrals_counted
+    head = _HEAD.pack(
+        VERSION,
+        (_OPENED if row.opened else 0)
+        | (_CLOSED if row.closed else 0)
+        | (_EXISTING_CUSTOMER if row.existing_customer else 0)
+        | (_PARTICIPANT if row.participant else 0)
+        | (_FEASIBLE_ULTRA if row.feasible_ultra else 0),
+        _SEGMENT_PLACES[row.segment],
+        _DWELLING_PLACES[row.dwelling],
+        row.next_due,
+        row.clock,
+        row.opened_at,
+        row.activated_at,
+        len(row.seen) // ENTRY_BYTES,
+        len(row.payments) // PAYMENT_BYTES,
+        len(row.steps) // STEP_BYTES,
+        row.balance,
+        row.debt,
+        row.signed_on,
+        row.activated_day,
+        row.enrolled_day,
+        row.tenure_day,
+        row.promo_until,
+        row.last_change_day,
+        row.billing_month,
+        row.billing_next,
+        row.level_months_base,
+        row.paid_count,
+        row.referrals_counted,
+        row.billing_day,
+        row.blocks,
+        row.level,
+        row.level_base,
+    )
+    return b"".join((head, row.seen, row.payments, row.steps, orjson.dumps(account_rest.parts(row))))
 
 
 def decode(operator: str, id: str, value: bytes) -> Account:
@@ -239,35 +91,72 @@ def decode(operator: str, id: str, value: bytes) -> Account:
 
     :raises ValueError: the bytes are of a version that this worker does not know.
     """
-    fields = orjson.loads(value)
-    if fields.get("v") != VERSION:
-        raise ValueError(f"account row version {fields.get('v')!r}; this worker reads {VERSION}")
+    _check_version(value)
+    if value[0] == _VERSION_1_BEGINS:
+        return account_codec_v1.decode(operator, id, value)
     row = Account(operator, id)
-    for key, attribute, _ in _PLAIN:
-        if key in fields:
-            setattr(row, attribute, fields[key])
-    get = fields.get
-    row.seen = {identity: (identity, content, time) for identity, content, time in get("id", ())}
-    if "ta" in fields:
-        row.tariff = _read_tariff(fields["ta"])
-    if "or" in fields:
-        tariff, change_on = fields["or"]
-        row.order = TariffOrder(_read_tariff(tariff), change_on)
-    row.payments = get("pm", [])
-    row.refunded = {key: time for key, time in get("rf", ())}
-    row.steps = get("st", [])
-    row.lots = [Lot(*packed) for packed in get("lo", ())]
-    row.carry = {name: Decimal(text) for name, text in get("ca", {}).items()}
-    row.totals = {name: Decimal(text) for name, text in get("to", {}).items()}
-    row.purchases = {id: _read_purchase(packed) for id, packed in get("ps", {}).items()}
-    row.goal = _money(get("go"))
-    row.discounts = [Discount(*packed) for packed in get("di", ())]
-    row.claims = [_read_claim(packed) for packed in get("cm", ())]
-    row.gifts = [Gift(*packed) for packed in get("gi", ())]
+    (
+        _,
+        flags,
+        segment,
+        dwelling,
+        row.next_due,
+        row.clock,
+        row.opened_at,
+        row.activated_at,
+        seen,
+        payments,
+        steps,
+        row.balance,
+        row.debt,
+        row.signed_on,
+        row.activated_day,
+        row.enrolled_day,
+        row.tenure_day,
+        row.promo_until,
+        row.last_change_day,
+        row.billing_month,
+        row.billing_next,
+        row.level_months_base,
+        row.paid_count,
+        row.referrals_counted,
+        row.billing_day,
+        row.blocks,
+        row.level,
+        row.level_base,
+    ) = _HEAD.unpack_from(value)
+    row.opened = bool(flags & _OPENED)
+    row.closed = bool(flags & _CLOSED)
+    row.existing_customer = bool(flags & _EXISTING_CUSTOMER)
+    row.participant = bool(flags & _PARTICIPANT)
+    row.feasible_ultra = bool(flags & _FEASIBLE_ULTRA)
+    row.segment = _SEGMENTS[segment]
+    row.dwelling = _DWELLINGS[dwelling]
+    payments_at = _HEAD_BYTES + seen * ENTRY_BYTES
+    steps_at = payments_at + payments * PAYMENT_BYTES
+    rest_at = steps_at + steps * STEP_BYTES
+    row.seen = value[_HEAD_BYTES:payments_at]
+    row.payments = value[payments_at:steps_at]
+    row.steps = value[steps_at:rest_at]
+    rest: dict[str, Any] = orjson.loads(value[rest_at:])
+    account_rest.take_parts(row, rest)
     return row
 
 
 def next_due(value: bytes) -> int:
-    """The next due moment in a row's bytes, without building the row."""
-    due: int = orjson.loads(value).get("due", NEVER)
+    """The next due moment in a row's bytes, without building the row.
+
+    :raises ValueError: the bytes are of a version that this worker does not know.
+    """
+    _check_version(value)
+    if value[0] == _VERSION_1_BEGINS:
+        return account_codec_v1.next_due(value)
+    due: int = _next_due_in(value)[0]
     return due
+
+
+def _check_version(value: bytes) -> None:
+    if not value or value[0] not in (VERSION, _VERSION_1_BEGINS):
+        raise ValueError(
+            f"account row version {value[0] if value else None}; this worker reads 1 and {VERSION}"
+        )

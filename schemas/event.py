@@ -57,8 +57,8 @@ class Event:
         id: str,
         time: int,
         data: dict[str, Any],
-        identity: int,
-        content: int,
+        identity: bytes,
+        content: bytes,
         raw: bytes,
         kept: bytes,
     ) -> None:

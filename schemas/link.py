@@ -50,12 +50,12 @@ class Link:
         self.data: Final = data
 
     @property
-    def identity(self) -> int:
+    def identity(self) -> bytes:
         """64-bit hash of the step: a step that arrives twice has the same one."""
         text = "\0".join(
             ("link", self.kind, self.sender_operator, self.sender, *map(str, self.cause.packed()))
         )
-        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+        return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
     def because(self, cause: Cause) -> Link:
         """The same step with another cause."""

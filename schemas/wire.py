@@ -49,7 +49,6 @@ SOURCES_SEEN_MAX: Final = 1000
 _loads: Final = orjson.loads
 _dumps: Final = orjson.dumps
 _SORTED: Final = orjson.OPT_SORT_KEYS
-_from_bytes: Final = int.from_bytes
 
 
 class _Kind:
@@ -144,7 +143,7 @@ def read_event(
     )
 
 
-def read_kept(kept: dict[str, Any], content: int) -> Event:
+def read_kept(kept: dict[str, Any], content: bytes) -> Event:
     """The event in a journal entry, as it was when it was applied; its identifying fields are not there.
 
     `kept` is the entry's `event`, decoded, and `content` its content hash, which only the whole record gives.
@@ -166,13 +165,13 @@ def read_kept(kept: dict[str, Any], content: int) -> Event:
     )
 
 
-def identity_hash(source: str, identifier: str) -> int:
+def identity_hash(source: str, identifier: str) -> bytes:
     """64-bit hash of an event's identity within its account. Neither part holds control characters, so the
     zero between them cannot be part of one."""
-    return _from_bytes(blake2b(f"{source}\0{identifier}".encode(), digest_size=HASH_BYTES).digest())
+    return blake2b(f"{source}\0{identifier}".encode(), digest_size=HASH_BYTES).digest()
 
 
-def content_hash(record: dict[str, Any]) -> int:
+def content_hash(record: dict[str, Any]) -> bytes:
     """64-bit hash of a decoded record in canonical JSON, so that a retry which only writes the JSON
     differently has the same content. Raises `Unreadable` for a record nested too deeply."""
     return _hashed(_canonical(record))
@@ -185,11 +184,11 @@ def _canonical(record: dict[str, Any]) -> bytes:
         raise Unreadable(NOT_JSON, "value: nested deeper than 250 levels") from None
 
 
-def _hashed(canonical: bytes) -> int:
-    return _from_bytes(blake2b(canonical, digest_size=HASH_BYTES).digest())
+def _hashed(canonical: bytes) -> bytes:
+    return blake2b(canonical, digest_size=HASH_BYTES).digest()
 
 
-def _content(record: dict[str, Any], value: bytes) -> int:
+def _content(record: dict[str, Any], value: bytes) -> bytes:
     """The content hash of a record that names no key twice, of which parsers keep one or the other.
 
     A key that was dropped leaves the value with more colons than the record has; an escape may spell one, too.

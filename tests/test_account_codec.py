@@ -1,27 +1,142 @@
-"""The row's bytes hold every field, and only what differs from a new account."""
+"""The row's bytes hold every field, and rows that older workers wrote are read as they were meant."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from schemas.account import Account
-from schemas.account_codec import _PLAIN, decode, encode
+from loyalty.row_fields import fields
+from schemas import seen
+from schemas.account import (
+    NEVER,
+    PENDING,
+    Account,
+    Claim,
+    Discount,
+    Gift,
+    Lot,
+    Purchase,
+    TariffOrder,
+)
+from schemas.account_codec import decode, encode, next_due
+from schemas.billing_history import BILLING, SET, LevelStep, Payment, packed_payments, packed_steps, steps_of
+from schemas.event import Tariff
+from schemas.outcome import Cause
 
-OTHERS: dict[type, Any] = {bool: True, int: 7, type(None): "text", list: [["rule", 1]], dict: {"a": {"b": 1}}}
+CAUSE = Cause("mts", "A-2", "/mts/billing", "e-1", 1_700_000_000_000_000)
+PURCHASE = Purchase(PENDING, 738_000, 7, 738_030)
+PURCHASE.lots = ["0123456789ab"]
+
+OTHERS: dict[str, Any] = {
+    "segment": "business",
+    "dwelling": "house",
+    "city": "Лабинск",
+    "participant": False,
+    "seen": seen.entry(b"identity", b"content!", -5),
+    "tariff": Tariff("ultra", "Ultra", 1000, Decimal("75.10"), True, 3),
+    "order": TariffOrder(Tariff("slow", "Old"), 738_100),
+    "payments": packed_payments([Payment(2**64 - 1, -1, 1200, 738_000), Payment(1, 70_000, 1, 738_001)]),
+    "refunded": {2**64 - 1: 1_700_000_000_000_000},
+    "steps": packed_steps(
+        [
+            LevelStep(BILLING, 738_000, 9, True, False, True, False, 0, 10**15, Decimal("75.10"), "75.10"),
+            LevelStep(SET, 738_001, level=100),
+        ]
+    ),
+    "lots": [Lot("0123456789ab", 7, 738_000), Lot("ba9876543210", 8, 0)],
+    "carry": {"mobile": Decimal("0.10")},
+    "totals": {"partner": Decimal("1999.990")},
+    "purchases": {"p-1": PURCHASE},
+    "goal": Decimal("650.00"),
+    "discounts": [Discount("half", 50, "internet", 738_000, 0, None)],
+    "past_discounts": [["half", 50, "internet", 738_000, 738_010, 738_011, "expired"]],
+    "entitlements": {"night-boost": {"window": ["01:00", "09:00"]}},
+    "claims": [Claim("claimed", "mts:A-3:X", "A-3", CAUSE, "too-late")],
+    "advocated": {"A-4": "accepted"},
+    "gifts": [Gift(738_000, "A-5", "e-2")],
+    "clock": 1_700_000_000_000_000,
+    "next_due": 1_700_000_000_000_001,
+    "opened_at": 1,
+    "activated_at": 2,
+    "balance": -(10**18),
+    "debt": 10**18,
+}
+"""Attribute → a value that no new account has; a flag's is the other one, a small number's 7."""
 
 
-@pytest.mark.parametrize(("key", "attribute", "new"), _PLAIN)
-def test_a_plain_field_survives_on_its_own(key: str, attribute: str, new: Any) -> None:
-    row = Account("mts", "A-1")
-    assert getattr(row, attribute) == new
-    other = False if new is True else OTHERS[type(new)]
-    setattr(row, attribute, other)
+@pytest.mark.parametrize("name", [name for name in Account.__slots__ if name not in ("operator", "id")])
+def test_every_field_survives_on_its_own(name: str) -> None:
+    row, new = Account("mts", "A-1"), Account("mts", "A-1")
+    before = getattr(new, name)
+    other = OTHERS.get(name, not before if isinstance(before, bool) else 7)
+    assert other != before
+    setattr(row, name, other)
     value = encode(row)
-    assert getattr(decode("mts", "A-1", value), attribute) == other
-    assert value != encode(Account("mts", "A-1")) and b'"%s":' % key.encode() in value
+    assert value != encode(new)
+    assert fields(value).keys() == {name}
+    again = decode("mts", "A-1", value)
+    assert encode(again) == value
+    if isinstance(other, bool | int | str | bytes):
+        assert getattr(again, name) == other
 
 
-def test_a_new_row_holds_nothing_but_its_version() -> None:
-    assert encode(Account("mts", "A-1")) == b'{"v":1}'
+def test_an_unknown_version_is_refused() -> None:
+    for value in (b"", b"\x03" + encode(Account("mts", "A-1"))[1:], b'{"v":3}'):
+        with pytest.raises(ValueError, match="version"):
+            decode("mts", "A-1", value)
+    with pytest.raises(ValueError, match="version"):
+        next_due(b"\x03")
+
+
+def test_the_next_due_moment_is_read_without_the_row() -> None:
+    row = Account("mts", "A-1")
+    assert next_due(encode(row)) == NEVER
+    row.next_due = 1_764_190_800_000_000
+    assert next_due(encode(row)) == row.next_due
+
+
+@given(st.from_regex(r"[0-9]{1,15}(\.[0-9]{1,9})?", fullmatch=True).map(lambda text: f"{Decimal(text):f}"))
+def test_a_price_keeps_every_digit_and_decimal(text: str) -> None:
+    step = LevelStep(BILLING, 738_000, price=Decimal(text), price_text=text)
+    (again,) = steps_of(step.packed())
+    assert again.price_text == text
+    assert again.price is not None and again.price.as_tuple() == Decimal(text).as_tuple()
+
+
+# As a worker of the last release wrote it.
+OF_VERSION_1 = (
+    b'{"v":1,"c":1761512400000000,"due":1764190800000000,"op":true,"oa":1754554571000000,"sg":"individual",'
+    b'"dw":"house","ci":"Labinsk","so":739470,"pa":false,"at":1754854059000000,"ad":739473,"en":739473,"te":739473,'
+    b'"fu":true,"bd":27,"bm":24307,"bn":3,"pc":3,"l":3,"b":12,"id":[[2025205374735259380,12943702761079092076,'
+    b'1758617369000000],[11,0,1761284264000000]],"ta":["ultra-1000","Ultra",1000,"75.10",false,0],"pm":[['
+    b'4594099102380307841,0,1,739486],[4594099103854179301,1,1,739517]],"st":[[0,739490,0,1,0,0,"75.10"],[0,739521,1,'
+    b'13,0,4,"75"],[1,739530,0,0,7,0]],"lo":[["0123456789ab",12,0]],"di":[["ultra-half-price",50,"internet",739473,0,'
+    b'"subscription-fee"]],"et":{"night-boost":{"counts_to_quota":false}}}'
+)
+
+
+def test_a_row_of_version_1_is_read_as_it_was_meant() -> None:
+    found = fields(OF_VERSION_1)
+    assert next_due(OF_VERSION_1) == found["next_due"] == 1764190800000000
+    assert found["seen"] == [
+        ["1c1af98eee4e96f4", "b3a14515205cb36c", 1758617369000000],
+        ["000000000000000b", "0000000000000000", 1761284264000000],
+    ]
+    assert found["payments"] == [[4594099102380307841, 0, 1, 739486], [4594099103854179301, 1, 1, 739517]]
+    first, second, third = found["steps"]
+    assert (first["paid"], first["accrues"], first["price_text"]) == (True, False, "75.10")
+    assert (second["accrues"], second["bought"], second["credited"], second["price_text"]) == (
+        True,
+        True,
+        4,
+        "75",
+    )
+    assert (third["kind"], third["level"], third["price_text"]) == (SET, 7, None)
+    assert (found["level"], found["balance"], found["participant"]) == (3, 12, False)
+    assert found["lots"] == [["0123456789ab", 12, 0]]
+    assert found["entitlements"] == {"night-boost": {"counts_to_quota": False}}
+    assert fields(encode(decode("o", "A", OF_VERSION_1))) == found

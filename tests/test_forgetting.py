@@ -16,6 +16,7 @@ from agents.replay import Replay
 from loyalty.forgetting.books import Books
 from loyalty.forgetting.person import Person
 from loyalty.forgetting.redaction import Redaction
+from loyalty.row_fields import fields
 from schemas.account_codec import decode
 from schemas.journal_erasure import count
 from schemas.topics import ALL, JOURNAL
@@ -153,8 +154,8 @@ def test_whoever_is_forgotten_the_books_and_everybody_else_are_as_before(operato
 
 def without_identities(rows: dict[bytes, bytes], key: str) -> dict[str, Any]:
     """A row but for the hashes of what it has seen, among which may be steps from the forgotten account."""
-    found: dict[str, Any] = orjson.loads(rows.get(key.encode(), b"{}"))
-    found.pop("id", None)
+    found = fields(rows.get(key.encode()))
+    found.pop("seen", None)
     return found
 
 

@@ -11,7 +11,9 @@ import pytest
 
 from agents.fold import TaskState
 from agents.replay import Replay
+from engine.forgotten import closed_books
 from loyalty.forgetting.redaction import Redaction
+from schemas.account_codec import encode
 from schemas.dead_letter import ACCOUNT_FORGOTTEN
 from schemas.journal_erasure import balance, forgotten_entry, head_entry, heads
 from schemas.record import Record
@@ -139,7 +141,7 @@ def test_the_alias_leads_nowhere() -> None:
 
 
 def test_a_later_event_is_refused_and_nothing_of_it_kept() -> None:
-    store = MemoryRows({PERSON.books_key: b'{"v":1,"cl":true}'})
+    store = MemoryRows({PERSON.books_key: encode(closed_books("mts", PERSON.books_name))})
     task = TaskState(store, ENGINE)
     event = {**request(amount="5.00", service="mobile", passport="4509"), "type": "payment.received"}
     records = [

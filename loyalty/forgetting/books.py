@@ -18,6 +18,7 @@ from engine.decide import Engine
 from engine.forgotten import closed_books
 from loyalty.errors import LoyaltyError
 from loyalty.forgetting.redaction import Redaction
+from loyalty.row_fields import same
 from schemas.account_codec import encode
 from schemas.journal_erasure import WRITTEN_OFF, balance, count, forgotten_entry, is_head
 
@@ -84,13 +85,13 @@ class Books:
         """
         for key in sorted(self.others):
             before, after, there = self._before.row(key), self._after.row(key), table.get(key)
-            if before != there:
+            if not same(before, there):
                 raise LoyaltyError(
                     f"the journal of {key.decode()} does not give the row that the workers have, so it cannot be "
                     "rewritten; see 'loyalty audit' (LOYALTY_CODE_KEY and definitions must be those of the workers)",
                     DIFFERENT,
                 )
-            if after is not None and after != there:
+            if after is not None and not same(after, there):
                 yield key, after
         for replay in (self._before, self._after):
             if replay.disagreements:

@@ -1,0 +1,137 @@
+"""What an account row keeps as JSON: what is of no fixed size, is rare, or changes seldom.
+
+Each part has a short key and stands there only where it differs from a new account's. Rows of both versions hold
+these parts in this form; see `schemas/account_codec.py`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+from schemas.account import Account, Claim, Discount, Gift, Lot, Purchase, TariffOrder
+from schemas.event import Tariff
+from schemas.outcome import Cause
+
+ATTRIBUTES: Final[dict[str, str]] = {
+    "ci": "city",
+    "ta": "tariff",
+    "or": "order",
+    "rf": "refunded",
+    "lo": "lots",
+    "ca": "carry",
+    "to": "totals",
+    "ps": "purchases",
+    "go": "goal",
+    "di": "discounts",
+    "pd": "past_discounts",
+    "et": "entitlements",
+    "cm": "claims",
+    "av": "advocated",
+    "gi": "gifts",
+}
+"""Key of a part → attribute of the account."""
+
+
+def _money(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _text(money: Decimal | None) -> str | None:
+    return None if money is None else f"{money:f}"
+
+
+def _tariff(tariff: Tariff | None) -> list[Any] | None:
+    if tariff is None:
+        return None
+    return [
+        tariff.code,
+        tariff.family,
+        tariff.speed_mbps,
+        tariff.price_text,
+        tariff.prepaid,
+        tariff.min_notice_days,
+    ]
+
+
+def _read_tariff(packed: list[Any]) -> Tariff:
+    code, family, speed, price, prepaid, notice = packed
+    return Tariff(code, family, speed, _money(price), prepaid, notice)
+
+
+def _claim(claim: Claim) -> list[Any]:
+    converted = claim.converted.packed() if claim.converted else None
+    return [claim.state, claim.code, claim.advocate, claim.cause.packed(), claim.fault, converted]
+
+
+def _read_claim(packed: list[Any]) -> Claim:
+    state, code, advocate, cause, fault, converted = packed
+    claim = Claim(state, code, advocate, Cause.unpacked(cause), fault)
+    claim.converted = Cause.unpacked(converted) if converted else None
+    return claim
+
+
+def _read_purchase(packed: list[Any]) -> Purchase:
+    state, day, points, deadline, lots = packed
+    purchase = Purchase(state, day, points, deadline)
+    purchase.lots = lots
+    return purchase
+
+
+def parts(row: Account) -> dict[str, Any]:
+    """The parts of a row that go into its JSON, by their keys."""
+    found: dict[str, Any] = {}
+    if row.city is not None:
+        found["ci"] = row.city
+    if row.tariff is not None:
+        found["ta"] = _tariff(row.tariff)
+    if row.order is not None:
+        found["or"] = [_tariff(row.order.tariff), row.order.change_on]
+    if row.refunded:
+        found["rf"] = [[key, time] for key, time in row.refunded.items()]
+    if row.lots:
+        found["lo"] = [[lot.id, lot.points, lot.expires_on] for lot in row.lots]
+    if row.carry:
+        found["ca"] = {name: _text(money) for name, money in row.carry.items()}
+    if row.totals:
+        found["to"] = {name: _text(money) for name, money in row.totals.items()}
+    if row.purchases:
+        found["ps"] = {id: [p.state, p.day, p.points, p.deadline, p.lots] for id, p in row.purchases.items()}
+    if row.goal is not None:
+        found["go"] = _text(row.goal)
+    if row.discounts:
+        found["di"] = [[d.rule, d.percent, d.target, d.first_day, d.last_day, d.group] for d in row.discounts]
+    if row.past_discounts:
+        found["pd"] = row.past_discounts
+    if row.entitlements:
+        found["et"] = row.entitlements
+    if row.claims:
+        found["cm"] = [_claim(claim) for claim in row.claims]
+    if row.advocated:
+        found["av"] = row.advocated
+    if row.gifts:
+        found["gi"] = [[gift.day, gift.receiver, gift.transfer] for gift in row.gifts]
+    return found
+
+
+def take_parts(row: Account, found: dict[str, Any]) -> None:
+    """Put the parts that stand in a row's JSON into a new account."""
+    get = found.get
+    row.city = get("ci")
+    if "ta" in found:
+        row.tariff = _read_tariff(found["ta"])
+    if "or" in found:
+        tariff, change_on = found["or"]
+        row.order = TariffOrder(_read_tariff(tariff), change_on)
+    row.refunded = {key: time for key, time in get("rf", ())}
+    row.lots = [Lot(*packed) for packed in get("lo", ())]
+    row.carry = {name: Decimal(text) for name, text in get("ca", {}).items()}
+    row.totals = {name: Decimal(text) for name, text in get("to", {}).items()}
+    row.purchases = {id: _read_purchase(packed) for id, packed in get("ps", {}).items()}
+    row.goal = _money(get("go"))
+    row.discounts = [Discount(*packed) for packed in get("di", ())]
+    row.past_discounts = get("pd", [])
+    row.entitlements = get("et", {})
+    row.claims = [_read_claim(packed) for packed in get("cm", ())]
+    row.advocated = get("av", {})
+    row.gifts = [Gift(*packed) for packed in get("gi", ())]
