@@ -17,17 +17,21 @@ from engine.membership import in_segment, participates
 from engine.money import exact_product
 from engine.rulebook import Rulebook
 from engine.turn import Turn
+from schemas import packed
 from schemas.account import NEVER, Account, Discount
 from schemas.billing_history import (
     BILLING,
+    PAYMENT_BYTES,
     SET,
     STEP_BYTES,
     LevelStep,
     Payment,
     any_covers,
+    find_payment,
     oldest_run_end,
     packed_payments,
     packed_steps,
+    payment_at,
     payments_of,
     step_at,
     steps_of,
@@ -35,8 +39,6 @@ from schemas.billing_history import (
 from schemas.programme_parts import Levels
 
 NOT_YET: Final = -1
-_WHOLE_KEY: Final = 0xFFFFFFFFFFFFFFFF
-_ID_OF_KEY: Final = 0xFFFFFFFF
 _HUNDRED: Final = Decimal(100)
 
 
@@ -96,13 +98,12 @@ def pay(turn: Turn, key: int, months: int) -> Payment:
 def refund(turn: Turn, key: int) -> Payment | None:
     """Take a payment out of account; returns it if it was known."""
     row, levels = turn.row, turn.book.levels
-    payments = payments_of(row.payments)
-    payment = _find(payments, key)
-    if payment is None:
+    at = find_payment(row.payments, key)
+    if at == packed.NOT_THERE:
         row.refunded[key] = turn.time
         return None
-    payments.remove(payment)
-    row.payments = packed_payments(payments)
+    payment = payment_at(row.payments, at)
+    row.payments = packed.without(row.payments, at, PAYMENT_BYTES)
     row.paid_count -= 1
     if levels is None or payment.first == NOT_YET:
         return payment
@@ -129,15 +130,6 @@ def refund(turn: Turn, key: int) -> Payment | None:
             taken -= part
         row.steps = packed_steps(steps)
     return payment
-
-
-def _find(payments: list[Payment], key: int) -> Payment | None:
-    """The payment of this source and id; of another source if the id alone must do."""
-    for mask in (_WHOLE_KEY, _ID_OF_KEY):
-        for payment in payments:
-            if payment.key & mask == key & mask:
-                return payment
-    return None
 
 
 def forget_refunds(row: Account, horizon: int) -> None:

@@ -1,4 +1,4 @@
-"""An account row field by field, for whoever compares rows: of whatever version their bytes are."""
+"""An account row field by field, for whoever compares rows or looks into one: of whatever version its bytes are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.account_codec import decode
 from schemas.billing_history import payments_of, steps_of
 
 _NEW: Final = Account("", "")
-_TAKEN_APART: Final = {"seen", "payments", "steps", *account_rest.ATTRIBUTES.values()}
+_LEFT_OUT: Final = {"operator", "id", "seen", "payments", "steps", *account_rest.ATTRIBUTES.values()}
 
 _STEP_FIELDS: Final = (
     "kind", "day", "index", "paid", "blocked", "accrues", "bought", "level", "credited", "price_text",
@@ -27,13 +27,17 @@ def fields(value: bytes | None) -> dict[str, Any]:
     if value is None:
         return {}
     try:
-        row = decode("", "", value)
+        return fields_of(decode("", "", value))
     except Exception:  # nobody knows what somebody has written there
         return {"row": value.decode("utf-8", "backslashreplace")}
+
+
+def fields_of(row: Account) -> dict[str, Any]:
+    """What of a row differs from a new account, by field name, as JSON can hold it."""
     found = {
         name: getattr(row, name)
         for name in Account.__slots__
-        if name not in _TAKEN_APART and getattr(row, name) != getattr(_NEW, name)
+        if name not in _LEFT_OUT and getattr(row, name) != getattr(_NEW, name)
     }
     found |= {account_rest.ATTRIBUTES[key]: part for key, part in account_rest.parts(row).items()}
     if row.seen:

@@ -25,10 +25,10 @@ _VERSION_1_BEGINS: Final = ord("{")
 _HEAD: Final = Struct(
     "<BBBB"  # version, flags, segment, dwelling
     "qqqq"  # next due, clock, opened at, activated at
-    "III"  # entries of seen, payments, steps
-    "qq"  # balance, debt
-    "IIIIII"  # days: signed on, activated, enrolled, tenure, promo until, last change
-    "IIIII"  # billing month, billing next, months base, paid count, referrals counted
+    "IIH"  # entries of seen, payments, steps
+    "q"  # balance
+    "IIII"  # days: signed on, activated, enrolled, tenure
+    "HHHI"  # billing month, billing next, months base, paid count
     "BBBB"  # billing day, blocks, level, level base
 )
 _HEAD_BYTES: Final = _HEAD.size
@@ -66,18 +66,14 @@ def encode(row: Account) -> bytes:
         len(row.payments) // PAYMENT_BYTES,
         len(row.steps) // STEP_BYTES,
         row.balance,
-        row.debt,
         row.signed_on,
         row.activated_day,
         row.enrolled_day,
         row.tenure_day,
-        row.promo_until,
-        row.last_change_day,
         row.billing_month,
         row.billing_next,
         row.level_months_base,
         row.paid_count,
-        row.referrals_counted,
         row.billing_day,
         row.blocks,
         row.level,
@@ -108,18 +104,14 @@ def decode(operator: str, id: str, value: bytes) -> Account:
         payments,
         steps,
         row.balance,
-        row.debt,
         row.signed_on,
         row.activated_day,
         row.enrolled_day,
         row.tenure_day,
-        row.promo_until,
-        row.last_change_day,
         row.billing_month,
         row.billing_next,
         row.level_months_base,
         row.paid_count,
-        row.referrals_counted,
         row.billing_day,
         row.blocks,
         row.level,

@@ -29,9 +29,7 @@ _PLAIN: Final = (
     ("en", "enrolled_day"),
     ("te", "tenure_day"),
     ("fu", "feasible_ultra"),
-    ("pu", "promo_until"),
     ("bl", "blocks"),
-    ("lc", "last_change_day"),
     ("bd", "billing_day"),
     ("bm", "billing_month"),
     ("bn", "billing_next"),
@@ -39,9 +37,7 @@ _PLAIN: Final = (
     ("l", "level"),
     ("lb", "level_base"),
     ("lm", "level_months_base"),
-    ("de", "debt"),
     ("b", "balance"),
-    ("rc", "referrals_counted"),
 )
 
 

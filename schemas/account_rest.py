@@ -15,6 +15,10 @@ from schemas.outcome import Cause
 
 ATTRIBUTES: Final[dict[str, str]] = {
     "ci": "city",
+    "pu": "promo_until",
+    "lc": "last_change_day",
+    "de": "debt",
+    "rc": "referrals_counted",
     "ta": "tariff",
     "or": "order",
     "rf": "refunded",
@@ -83,6 +87,14 @@ def parts(row: Account) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if row.city is not None:
         found["ci"] = row.city
+    if row.promo_until:
+        found["pu"] = row.promo_until
+    if row.last_change_day:
+        found["lc"] = row.last_change_day
+    if row.debt:
+        found["de"] = row.debt
+    if row.referrals_counted:
+        found["rc"] = row.referrals_counted
     if row.tariff is not None:
         found["ta"] = _tariff(row.tariff)
     if row.order is not None:
@@ -118,6 +130,10 @@ def take_parts(row: Account, found: dict[str, Any]) -> None:
     """Put the parts that stand in a row's JSON into a new account."""
     get = found.get
     row.city = get("ci")
+    row.promo_until = get("pu", 0)
+    row.last_change_day = get("lc", 0)
+    row.debt = get("de", 0)
+    row.referrals_counted = get("rc", 0)
     if "ta" in found:
         row.tariff = _read_tariff(found["ta"])
     if "or" in found:

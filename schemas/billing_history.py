@@ -10,7 +10,11 @@ from decimal import Decimal
 from struct import Struct
 from typing import Final
 
+from schemas import packed
+
 PAYMENT_BYTES: Final = 18
+_ID_BYTES: Final = 4
+"""Of a payment's key, which begins with the bits of the id."""
 _pack_payment: Final = Struct("<QiHI").pack
 _payment_at: Final = Struct("<QiHI").unpack_from
 _run_at: Final = Struct("<8xiH").unpack_from
@@ -60,9 +64,22 @@ class Payment:
         return _pack_payment(self.key, self.first, self.months, self.day)
 
 
-def payments_of(packed: bytes) -> list[Payment]:
+def payments_of(payments: bytes) -> list[Payment]:
     """The payments that a row keeps, as they came."""
-    return [Payment(*_payment_at(packed, at)) for at in range(0, len(packed), PAYMENT_BYTES)]
+    return [payment_at(payments, at) for at in range(0, len(payments), PAYMENT_BYTES)]
+
+
+def payment_at(payments: bytes, at: int) -> Payment:
+    """The payment that begins at `at`."""
+    return Payment(*_payment_at(payments, at))
+
+
+def find_payment(payments: bytes, key: int) -> int:
+    """Where the payment of this source and id begins, or `packed.NOT_THERE`; of another source if the id alone must
+    do."""
+    whole = key.to_bytes(8, "little")
+    at = packed.find(payments, whole, PAYMENT_BYTES)
+    return packed.find(payments, whole[:_ID_BYTES], PAYMENT_BYTES) if at == packed.NOT_THERE else at
 
 
 def packed_payments(payments: list[Payment]) -> bytes:
@@ -70,20 +87,20 @@ def packed_payments(payments: list[Payment]) -> bytes:
     return b"".join([payment.packed() for payment in payments])
 
 
-def any_covers(packed: bytes, index: int) -> bool:
+def any_covers(payments: bytes, index: int) -> bool:
     """Whether a payment counts for billing date number `index`."""
-    at = len(packed) - PAYMENT_BYTES  # the latest is the likeliest
+    at = len(payments) - PAYMENT_BYTES  # the latest is the likeliest
     while at >= 0:
-        run: tuple[int, int] = _run_at(packed, at)
+        run: tuple[int, int] = _run_at(payments, at)
         if run[0] <= index < run[0] + run[1]:
             return True
         at -= PAYMENT_BYTES
     return False
 
 
-def oldest_run_end(packed: bytes) -> int:
+def oldest_run_end(payments: bytes) -> int:
     """Number of the billing date after those that the oldest payment counts for."""
-    run: tuple[int, int] = _run_at(packed, 0)
+    run: tuple[int, int] = _run_at(payments, 0)
     return run[0] + run[1]
 
 
@@ -139,14 +156,14 @@ class LevelStep:
         )
 
 
-def steps_of(packed: bytes) -> list[LevelStep]:
+def steps_of(steps: bytes) -> list[LevelStep]:
     """The steps that a row keeps, oldest first."""
-    return [step_at(packed, at) for at in range(0, len(packed), STEP_BYTES)]
+    return [step_at(steps, at) for at in range(0, len(steps), STEP_BYTES)]
 
 
-def step_at(packed: bytes, at: int) -> LevelStep:
+def step_at(steps: bytes, at: int) -> LevelStep:
     """The step that begins at `at`."""
-    flags, level, index, day, credited, price = _step_at(packed, at)
+    flags, level, index, day, credited, price = _step_at(steps, at)
     price_text = _price_text(price)
     return LevelStep(
         SET if flags & _SET else BILLING,
@@ -172,20 +189,20 @@ def _packed_price(text: str | None) -> bytes:
     """A price in plain notation as its number of decimals and its digits, a little-endian number."""
     if text is None:
         return _NO_PRICE
-    packed = _packed_prices.get(text)
-    if packed is None:
+    price = _packed_prices.get(text)
+    if price is None:
         if len(_packed_prices) >= _PRICES_REMEMBERED_MAX:
             _packed_prices.clear()
         whole, _, decimals = text.partition(".")
         digits = int(whole + decimals)
-        packed = bytes((len(decimals),)) + digits.to_bytes(_PRICE_BYTES - 1, "little")
-        _packed_prices[text] = packed
-    return packed
+        price = bytes((len(decimals),)) + digits.to_bytes(_PRICE_BYTES - 1, "little")
+        _packed_prices[text] = price
+    return price
 
 
-def _price_text(packed: bytes) -> str | None:
-    if packed == _NO_PRICE:
+def _price_text(price: bytes) -> str | None:
+    if price == _NO_PRICE:
         return None
-    decimals = packed[0]
-    digits = str(int.from_bytes(packed[1:], "little")).rjust(decimals + 1, "0")
+    decimals = price[0]
+    digits = str(int.from_bytes(price[1:], "little")).rjust(decimals + 1, "0")
     return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits

@@ -10,8 +10,12 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
+from schemas import packed
+from schemas.packed import NOT_THERE
+
+__all__ = ["ENTRY_BYTES", "NOT_THERE", "NO_CONTENT", "content", "entry", "find", "remember", "time"]
+
 ENTRY_BYTES: Final = 24
-NOT_THERE: Final = -1
 NO_CONTENT: Final = bytes(8)
 """Content hash of what is known by its identity alone."""
 _CONTENT: Final = 8
@@ -22,10 +26,7 @@ _time_at: Final = Struct("<q").unpack_from
 
 def find(seen: bytes, identity: bytes) -> int:
     """Where the entry of an identity begins, or `NOT_THERE`."""
-    at: int = seen.find(identity)
-    while at > 0 and at % ENTRY_BYTES:  # these eight bytes stand across others
-        at = seen.find(identity, at + 1)
-    return at
+    return packed.find(seen, identity, ENTRY_BYTES)
 
 
 def content(seen: bytes, at: int) -> bytes:
@@ -49,7 +50,7 @@ def remember(seen: bytes, identity: bytes, content: bytes, time_: int, horizon: 
     they are older than `horizon`."""
     before = find(seen, identity)
     if before != NOT_THERE:
-        seen = seen[:before] + seen[before + ENTRY_BYTES :]
+        seen = packed.without(seen, before, ENTRY_BYTES)
     first = 0
     while first < len(seen) and time(seen, first) < horizon:
         first += ENTRY_BYTES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loyalty import deployment
 from loyalty.row_fields import fields
 from schemas import seen
 from schemas.account import (
@@ -22,10 +24,11 @@ from schemas.account import (
     Purchase,
     TariffOrder,
 )
-from schemas.account_codec import decode, encode, next_due
+from schemas.account_codec import VERSION, decode, encode, next_due
 from schemas.billing_history import BILLING, SET, LevelStep, Payment, packed_payments, packed_steps, steps_of
 from schemas.event import Tariff
 from schemas.outcome import Cause
+from tests.fold_world import FoldWorld
 
 CAUSE = Cause("mts", "A-2", "/mts/billing", "e-1", 1_700_000_000_000_000)
 PURCHASE = Purchase(PENDING, 738_000, 7, 738_030)
@@ -140,3 +143,18 @@ def test_a_row_of_version_1_is_read_as_it_was_meant() -> None:
     assert found["lots"] == [["0123456789ab", 12, 0]]
     assert found["entitlements"] == {"night-boost": {"counts_to_quota": False}}
     assert fields(encode(decode("o", "A", OF_VERSION_1))) == found
+
+
+def test_a_task_goes_on_with_rows_of_version_1() -> None:
+    world = FoldWorld(deployment.engine(None))
+    key = b"orgtechservice/A-1"
+    world.stores[0][key] = OF_VERSION_1
+    world.forget_tasks()
+    world.clock(datetime.fromisoformat("2025-11-27T00:00:00+03:00"))
+    world.settle()
+    before, after = fields(OF_VERSION_1), fields(world.stores[0][key])
+    assert world.stores[0][key][0] == VERSION
+    assert after.pop("billing_next") == before.pop("billing_next") + 1
+    assert after.pop("clock") == before.pop("next_due")
+    assert after.pop("next_due") > before.pop("clock")
+    assert after == before

@@ -24,6 +24,7 @@ from loyalty.clock import seconds
 from loyalty.sample_events import OPERATOR
 from loyalty.sample_month import sample_month
 from loyalty.tally import Tally
+from schemas.billing_history import BILLING, SET
 from schemas.topics import DISCOUNTS, MEMBERS, PAYMENTS, POINTS
 from streams.settings import Settings, read_settings
 from tests.case_runner import Outcome, new_engine
@@ -250,6 +251,9 @@ def test_an_account_is_shown_as_simulate_leaves_it(month: Month) -> None:
         assert facts[account]["balance"] == month.tally.balances.get(account, 0)
         assert facts[account]["level"] == month.tally.levels.get(account, 0)
         assert sum(lot["points"] for lot in facts[account]["lots"]) == facts[account]["balance"]
+    row = orjson.loads(month.call("account", OPERATOR, "A-17", "--row").out)
+    assert (row["level"], row["balance"]) == (facts["A-17"]["level"], facts["A-17"]["balance"])
+    assert row["steps"][-1]["kind"] in (BILLING, SET) and row["seen"][-1][2] <= row["clock"]
     active = [discount["discount"] for discount in facts["A-154"]["discounts"]]
     assert active == ["summer-2025"]
     assert facts["A-154"]["discounts"][0]["last_day"] == "2025-12-15", "extended by staff"

@@ -24,19 +24,29 @@ UNKNOWN: Final = 1
 @bootstrap_option
 @deployment.programmes_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a page.")
+@click.option(
+    "--row", "as_row", is_flag=True, help="Print the row itself, field by field, as one JSON object."
+)
 def command(
-    operator: str, account: str, bootstrap: str | None, programmes_dir: Path | None, as_json: bool
+    operator: str,
+    account: str,
+    bootstrap: str | None,
+    programmes_dir: Path | None,
+    as_json: bool,
+    as_row: bool,
 ) -> int:
     """Show ACCOUNT of OPERATOR as its worker last committed it.
 
     Profile, service, level, balance and what expires when, pending points, discounts now and before,
     entitlements, referrals on both sides, gifts, an ordered tariff change, and what is due next. It is as
     of the latest clock tick or event, and reads the changelog: no worker has to run. An account that no
-    worker knows is one line on standard error and exit status 1.
+    worker knows is one line on standard error and exit status 1. What the fields of a row mean stands in
+    schemas/account.py.
 
     \b
       loyalty account orgtechservice A-17
       loyalty account mts 79181234567 --json | jq .lots
+      loyalty account mts 79181234567 --row | jq .steps
     """
     engine = deployment.engine(programmes_dir)
     if operator not in engine.books.operators:
@@ -46,6 +56,12 @@ def command(
     row, tick = talk(settings, lambda known: _read(known, operator, account))
     if row is None:
         raise LoyaltyError(f"{operator}/{account}: no worker has seen an event of this account", UNKNOWN)
+
+    if as_row:
+        from loyalty.row_fields import fields_of
+
+        click.echo(orjson.dumps(fields_of(row)).decode())
+        return 0
 
     from loyalty.account_facts import describe
 
