@@ -1,14 +1,14 @@
 """Which row of a task is due next: by moment, then by key.
 
 A store with a due index of its own is asked for a page at a time, so that opening a task reads no rows; for
-any other the moments of all rows are kept in memory. Both see what the current fold has changed at once,
-before it is committed.
+any other the moments of all rows are kept in memory. Both are told of each due moment that changes, and see it at
+once, before it is committed.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol, cast
 
 from schemas.account import NEVER
@@ -42,23 +42,30 @@ class DueQueue(Protocol):
         """The key of the row that acts next, None when no row is due at `until`."""
 
     def put(self, key: bytes, moment: int) -> None:
-        """The row has this due moment now; NEVER: none."""
+        """The row has another due moment now; NEVER: none."""
 
     def committed(self) -> None:
         """The store has all that was put."""
 
 
-def due_queue(store: Rows) -> DueQueue:
+MomentOf = Callable[[bytes], int]
+"""The due moment that a row has now, by its key; NEVER: none."""
+
+
+def due_queue(store: Rows, moment_of: MomentOf) -> DueQueue:
     """The queue over a store's rows."""
-    return IndexedQueue(cast(DueIndex, store)) if hasattr(store, "due") else HeapQueue(store)
+    return IndexedQueue(cast(DueIndex, store)) if hasattr(store, "due") else HeapQueue(store, moment_of)
 
 
 class HeapQueue:
-    """All due moments in memory, read from the rows once."""
+    """All due moments in memory, read from the rows once.
 
-    def __init__(self, rows: Rows) -> None:
-        self._queued: Final[dict[bytes, int]] = {}
-        """Key → due moment under which the row stands in the queue."""
+    A row that gets another moment stays where it stood, too: whether it is still due there is asked when its turn
+    has come. That costs a look at few rows, and a note of where each row stands would cost memory for all.
+    """
+
+    def __init__(self, rows: Rows, moment_of: MomentOf) -> None:
+        self._moment_of: Final = moment_of
         self._moments: Final[list[int]] = []
         """A heap of the moments that have a bucket: few, because most are midnights that many rows share."""
         self._buckets: Final[dict[int, list[bytes]]] = {}
@@ -78,7 +85,7 @@ class HeapQueue:
                 bucket.sort(reverse=True)
                 self._sorted = bucket
             while bucket:
-                if self._queued.get(bucket[-1]) == moment:
+                if self._moment_of(bucket[-1]) == moment:
                     return bucket[-1]
                 bucket.pop()
             del self._buckets[heapq.heappop(moments)]
@@ -86,19 +93,17 @@ class HeapQueue:
         return None
 
     def put(self, key: bytes, moment: int) -> None:
-        """The row has this due moment now."""
+        """The row has another due moment now."""
         if moment == NEVER:
-            self._queued.pop(key, None)
-        elif self._queued.get(key) != moment:
-            self._queued[key] = moment
-            bucket = self._buckets.get(moment)
-            if bucket is None:
-                self._buckets[moment] = [key]
-                heapq.heappush(self._moments, moment)
-                return
-            bucket.append(key)
-            if bucket is self._sorted:
-                self._sorted = None
+            return
+        bucket = self._buckets.get(moment)
+        if bucket is None:
+            self._buckets[moment] = [key]
+            heapq.heappush(self._moments, moment)
+            return
+        bucket.append(key)
+        if bucket is self._sorted:
+            self._sorted = None
 
     def committed(self) -> None:
         """Nothing: what is queued does not depend on the store."""
@@ -125,11 +130,10 @@ class IndexedQueue:
         return min(next_ones)[1] if next_ones else None
 
     def put(self, key: bytes, moment: int) -> None:
-        """The row has this due moment now; what the index says of it counts no more."""
-        if self._changed.get(key) != moment:
-            self._changed[key] = moment
-            if moment != NEVER:
-                heapq.heappush(self._queue, (moment, key))
+        """The row has another due moment now; what the index says of it counts no more."""
+        self._changed[key] = moment
+        if moment != NEVER:
+            heapq.heappush(self._queue, (moment, key))
 
     def committed(self) -> None:
         """The index has all that was put."""

@@ -16,8 +16,8 @@ from agents.records import FoldResult, Produce
 from engine.decide import Engine
 from engine.turn import Turn
 from schemas import seen
-from schemas.account import Account
-from schemas.account_codec import decode, encode
+from schemas.account import NEVER, Account
+from schemas.account_codec import decode, encode, next_due
 from schemas.dead_letter import ACCOUNT_FORGOTTEN, NOT_JSON, UNKNOWN_OPERATOR, WRONG_KEY, Unreadable
 from schemas.event import Event
 from schemas.link import Link
@@ -58,7 +58,7 @@ class TaskState:
         self._due_moments_max: Final = due_moments_max
         self._hot: Final[dict[bytes, Account]] = {}
         self._touched: Final[dict[bytes, Account]] = {}
-        self._queue: Final = due_queue(store)
+        self._queue: Final = due_queue(store, self._moment_of)
 
     def fold(self, records: Sequence[Record]) -> FoldResult:
         """Apply records in the order given.
@@ -117,9 +117,10 @@ class TaskState:
             left = self._catch_up(key, row, event.time, left, produce)
             if left < 0:
                 return left
+        queued = row.next_due
         for turn in self._engine.apply(row, event):
             self._write(turn, key, None if turn.cause.is_due else event, produce)
-        self._keep(key, row)
+        self._keep(key, row, queued)
         return left
 
     def _take_link(self, record: Record, left: int, produce: list[Produce]) -> int:
@@ -135,10 +136,11 @@ class TaskState:
             left = self._catch_up(key, row, link.cause.time, left, produce)
             if left < 0:
                 return left
+        queued = row.next_due
         for turn in self._engine.apply_link(row, link):
             self._write(turn, key, None if turn.cause.is_due else link, produce)
         if known:  # an account that no event has named keeps nothing of having been asked
-            self._keep(key, row)
+            self._keep(key, row, queued)
         return left
 
     def _catch_up(self, key: bytes, row: Account, until: int, left: int, produce: list[Produce]) -> int:
@@ -151,8 +153,9 @@ class TaskState:
         return left
 
     def _act(self, key: bytes, row: Account, produce: list[Produce]) -> None:
+        queued = row.next_due
         self._write(self._engine.act(row), key, None, produce)
-        self._keep(key, row)
+        self._keep(key, row, queued)
 
     def _advance(self, until: int, left: int, produce: list[Produce]) -> int:
         """Let what is due up to `until` act, at most `left` moments; returns how many may still act."""
@@ -181,9 +184,18 @@ class TaskState:
             )
         return Account(event.operator, event.account)
 
-    def _keep(self, key: bytes, row: Account) -> None:
+    def _keep(self, key: bytes, row: Account, queued: int) -> None:
+        """Keep a changed row; `queued` is the due moment that it had before."""
         self._hot[key] = self._touched[key] = row
-        self._queue.put(key, row.next_due)
+        if row.next_due != queued:
+            self._queue.put(key, row.next_due)
+
+    def _moment_of(self, key: bytes) -> int:
+        row = self._hot.get(key)
+        if row is not None:
+            return row.next_due
+        value = self._store.get(key)
+        return NEVER if value is None else next_due(value)
 
     def _write(self, turn: Turn, key: bytes, applied: Event | Link | None, produce: list[Produce]) -> None:
         """Add outcomes and links of one decision, and its journal entry; `applied` None: a due moment."""
