@@ -20,33 +20,21 @@ from arroyo.processing.strategies import CommitOffsets, RunTask
 from arroyo.processing.strategies.abstract import ProcessingStrategy, ProcessingStrategyFactory
 from arroyo.processing.strategies.batching import BatchStep
 from arroyo.types import Commit, Partition, Topic
-from confluent_kafka import Producer
 
 from benchmarks.cluster import MERGED
-from benchmarks.contenders.peer_task import Arguments, Out, PeerTask, Rows, arguments, ready
-from benchmarks.outcomes import new_engine
+from benchmarks.contenders.peer_task import Arguments, arguments, ready
+from benchmarks.contenders.peer_writer import PeerWriter
 
 BATCH: Final = 5_000
 BATCH_SECONDS: Final = 0.1
 
 
 class Decisions:
-    """All tasks of the process, and the producer of what they say."""
+    """What is decided of batches, one at a time."""
 
     def __init__(self, given: Arguments) -> None:
-        self._given: Final = given
-        self._engine: Final = new_engine()
+        self._peer: Final = PeerWriter(given)
         self._lock: Final = threading.Lock()
-        self._tasks: Final[dict[int, PeerTask]] = {}
-        self._producer: Final = Producer(
-            {
-                "bootstrap.servers": given.bootstrap,
-                "linger.ms": 20,
-                "batch.size": 500_000,
-                "queue.buffering.max.messages": 1_000_000,
-                "acks": "all",
-            }
-        )
 
     def take_events(self, message: Any) -> int:
         """Decide a batch of the merged topic and write what follows; returns its length."""
@@ -56,30 +44,18 @@ class Decisions:
             by_task[value.partition.index].append((_ms(value), value.payload.value))
         with self._lock:
             for partition, values in by_task.items():
-                self._write(self._task(partition).take(values)[0])
-            self._producer.flush()
+                self._peer.write(self._peer.task(partition).take(values)[0])
+            self._peer.flush()
         return len(batch)
 
     def take_links(self, message: Any) -> int:
         """Decide a batch of steps between accounts and write what follows; returns its length."""
         with self._lock:
             for value in message.payload:
-                task = self._task(value.partition.index)
-                self._write(task.take_link(_ms(value), value.payload.key, value.payload.value)[0])
-            self._producer.flush()
+                task = self._peer.task(value.partition.index)
+                self._peer.write(task.take_link(_ms(value), value.payload.key, value.payload.value)[0])
+            self._peer.flush()
         return len(message.payload)
-
-    def _task(self, partition: int) -> PeerTask:
-        if partition not in self._tasks:
-            self._tasks[partition] = PeerTask(partition, Rows(), self._engine)
-        return self._tasks[partition]
-
-    def _write(self, out: list[Out]) -> None:
-        for name, partition, key, value, timestamp in out:
-            self._producer.produce(
-                self._given.topic(name), value, key, partition=partition, timestamp=timestamp
-            )
-        self._producer.poll(0)
 
 
 class Steps(ProcessingStrategyFactory[KafkaPayload]):

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pathway as pw
-from confluent_kafka import Producer
 
 from benchmarks.cluster import MERGED
-from benchmarks.contenders.peer_task import Arguments, PeerTask, Rows, arguments, ready
-from benchmarks.outcomes import new_engine
+from benchmarks.contenders.peer_task import Arguments, arguments, ready
+from benchmarks.contenders.peer_writer import PeerWriter
 
 TIME_MS: Final = 100
 """How long a time of Pathway's lasts: one batch."""
@@ -26,19 +25,8 @@ class Decide:
     """Observes the table: collects the rows of a time, then decides them in their order."""
 
     def __init__(self, given: Arguments) -> None:
-        self._given: Final = given
-        self._engine: Final = new_engine()
-        self._tasks: Final[dict[int, PeerTask]] = {}
+        self._peer: Final = PeerWriter(given)
         self._came: list[tuple[str, int, int, int, bytes, bytes]] = []
-        self._producer: Final = Producer(
-            {
-                "bootstrap.servers": given.bootstrap,
-                "linger.ms": 20,
-                "batch.size": 500_000,
-                "queue.buffering.max.messages": 1_000_000,
-                "acks": "all",
-            }
-        )
 
     def on_change(self, key: Any, row: dict[str, Any], time: int, is_addition: bool) -> None:
         """A record has come."""
@@ -57,22 +45,10 @@ class Decide:
             if topic == MERGED:
                 events[partition].append((timestamp, value))
             else:
-                self._write(self._task(partition).take_link(timestamp, key, value)[0])
+                self._peer.write(self._peer.task(partition).take_link(timestamp, key, value)[0])
         for partition, values in events.items():
-            self._write(self._task(partition).take(values)[0])
-        self._producer.flush()
-
-    def _task(self, partition: int) -> PeerTask:
-        if partition not in self._tasks:
-            self._tasks[partition] = PeerTask(partition, Rows(), self._engine)
-        return self._tasks[partition]
-
-    def _write(self, out: list[Any]) -> None:
-        for name, partition, key, value, timestamp in out:
-            self._producer.produce(
-                self._given.topic(name), value, key, partition=partition, timestamp=timestamp
-            )
-        self._producer.poll(0)
+            self._peer.write(self._peer.task(partition).take(values)[0])
+        self._peer.flush()
 
 
 def main() -> None:
