@@ -8,6 +8,7 @@ before it is committed.
 from __future__ import annotations
 
 import heapq
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Final, Protocol, cast
 
@@ -35,15 +36,18 @@ class DueIndex(Protocol):
         """The first entries up to `until`, in order, at most `count_max`; those after `after` where given."""
 
 
-class DueQueue(Protocol):
+class DueQueue(ABC):
     """The due moments of all rows of a task, uncommitted changes included."""
 
+    @abstractmethod
     def first(self, until: int) -> bytes | None:
         """The key of the row that acts next, None when no row is due at `until`."""
 
+    @abstractmethod
     def put(self, key: bytes, moment: int) -> None:
         """The row has this due moment now; NEVER: none."""
 
+    @abstractmethod
     def committed(self) -> None:
         """The store has all that was put."""
 
@@ -53,7 +57,7 @@ def due_queue(store: Rows) -> DueQueue:
     return IndexedQueue(cast(DueIndex, store)) if hasattr(store, "due") else HeapQueue(store)
 
 
-class HeapQueue:
+class HeapQueue(DueQueue):
     """All due moments in memory, read from the rows once."""
 
     def __init__(self, rows: Rows) -> None:
@@ -104,7 +108,7 @@ class HeapQueue:
         """Nothing: what is queued does not depend on the store."""
 
 
-class IndexedQueue:
+class IndexedQueue(DueQueue):
     """The store's index, with the uncommitted changes laid over it."""
 
     def __init__(self, index: DueIndex) -> None:

@@ -86,7 +86,11 @@ class Zone:
         fraction = rest - second * SECOND
         minute = second // 60
         hour = minute // 60
-        hours, minutes, seconds = _HOURS[hour], _SIXTIETHS[minute - hour * 60], _SIXTIETHS[second - minute * 60]
+        hours, minutes, seconds = (
+            _HOURS[hour],
+            _SIXTIETHS[minute - hour * 60],
+            _SIXTIETHS[second - minute * 60],
+        )
         if fraction:
             return f"{day.date}{hours}{minutes}{seconds}.{fraction:06}{day.offset}"
         return f"{day.date}{hours}{minutes}{seconds}{day.offset}"

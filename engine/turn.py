@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from orjson import dumps
-
 from engine.rulebook import Rulebook
 from schemas.account import Account
+from schemas.json_text import quoted
 from schemas.link import Link
 from schemas.outcome import Cause, Decision, Outcome
 from schemas.told_cause import ToldCause
@@ -31,7 +30,7 @@ class Turn:
         self.time: Final = cause.time
         self.text: Final = book.zone.text(cause.time)
         self.day: Final = book.zone.day(cause.time)
-        self.account_json: Final = dumps(row.id).decode()
+        self.account_json: Final = quoted(row.id)
         self.outcomes: Final[list[Outcome]] = []
         self.links: Final[list[Link]] = []
         self._decision: Decision | None = None
@@ -44,7 +43,8 @@ class Turn:
         for outcome in self.outcomes:
             if outcome.type == type and outcome.data["rule"] == rule:
                 same += 1
-        return self._shared().outcome_id(rule, type, f"{position}#{same}")
+        place = f"{position}#{same}" if position or same else "#0"  # as most are
+        return self._shared().outcome_id(rule, type, place)
 
     def emit(
         self, type: str, rule: str, reason: str, data: dict[str, Any], *, id: str = "", position: str = ""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
-from orjson import dumps
+import orjson
 
+from schemas.json_text import quoted
+
+_dumps: Final = orjson.dumps
 _UNFED: Final = hashlib.blake2b(digest_size=16)
 """The hash of an outcome's id before anything is fed to it: a copy costs less than one made anew."""
 
@@ -48,7 +51,7 @@ class Decision:
     `time` is RFC 3339 in the operator's zone; `subject_json` is the account's id as JSON text.
     """
 
-    __slots__ = ("_identity", "cause", "cause_json", "operator", "revision", "subject", "subject_json", "time")
+    __slots__ = ("cause", "cause_json", "operator", "revision", "subject", "subject_json", "time")
 
     def __init__(
         self, operator: str, subject: str, subject_json: str, time: str, cause: Cause, revision: str
@@ -58,16 +61,27 @@ class Decision:
         self.subject_json: Final = subject_json
         self.time: Final = time
         self.cause: Final = cause
-        self.cause_json: Final = dumps(cause.id).decode()
+        self.cause_json: Final = quoted(cause.id)
         self.revision: Final = revision
-        self._identity: Final = (
-            f"{operator}\0{subject}\0{cause.operator}\0{cause.subject}\0{cause.source}\0{cause.id}\0"
-        )
 
     def outcome_id(self, rule: str, type: str, position: str) -> str:
         """The id of an outcome: a pure function of whom it concerns, its cause's full identity, rule and position."""
+        cause = self.cause
+        text = "\0".join(
+            (
+                self.operator,
+                self.subject,
+                cause.operator,
+                cause.subject,
+                cause.source,
+                cause.id,
+                rule,
+                type,
+                position,
+            )
+        )
         hashed = _UNFED.copy()
-        hashed.update(f"{self._identity}{rule}\0{type}\0{position}".encode())
+        hashed.update(text.encode())
         return hashed.hexdigest()
 
 
@@ -101,4 +115,4 @@ class Outcome:
             f',"causationid":{said.cause_json},"revision":"{said.revision}"'
             ',"datacontenttype":"application/json","data":'
         )
-        return b"".join((head.encode(), dumps(self.data), b"}"))
+        return b"".join((head.encode(), _dumps(self.data), b"}"))
