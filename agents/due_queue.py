@@ -8,6 +8,7 @@ once, before it is committed.
 from __future__ import annotations
 
 import heapq
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol, cast
 
@@ -35,15 +36,18 @@ class DueIndex(Protocol):
         """The first entries up to `until`, in order, at most `count_max`; those after `after` where given."""
 
 
-class DueQueue(Protocol):
+class DueQueue(ABC):
     """The due moments of all rows of a task, uncommitted changes included."""
 
+    @abstractmethod
     def first(self, until: int) -> bytes | None:
         """The key of the row that acts next, None when no row is due at `until`."""
 
+    @abstractmethod
     def put(self, key: bytes, moment: int) -> None:
         """The row has another due moment now; NEVER: none."""
 
+    @abstractmethod
     def committed(self) -> None:
         """The store has all that was put."""
 
@@ -57,7 +61,7 @@ def due_queue(store: Rows, moment_of: MomentOf) -> DueQueue:
     return IndexedQueue(cast(DueIndex, store)) if hasattr(store, "due") else HeapQueue(store, moment_of)
 
 
-class HeapQueue:
+class HeapQueue(DueQueue):
     """All due moments in memory, read from the rows once.
 
     A row that gets another moment stays where it stood, too: whether it is still due there is asked when its turn
@@ -109,7 +113,7 @@ class HeapQueue:
         """Nothing: what is queued does not depend on the store."""
 
 
-class IndexedQueue:
+class IndexedQueue(DueQueue):
     """The store's index, with the uncommitted changes laid over it."""
 
     def __init__(self, index: DueIndex) -> None:

@@ -30,6 +30,11 @@ DUE_MOMENTS_MAX: Final = 5_000
 UNFINISHED: Final = -1
 HOT_ROWS_MAX: Final = 50_000
 """Rows kept decoded between batches."""
+# Looked up for every record: as constants of this module they cost nothing once it is compiled.
+_CLOCK: Final = CLOCK.name
+_LINKS: Final = LINKS.name
+_JOURNAL: Final = JOURNAL.name
+_TOPIC_OF_TYPE: Final = TOPIC_OF_TYPE
 
 
 class Store(Protocol):
@@ -72,12 +77,12 @@ class TaskState:
         left = self._due_moments_max
         for record in records:
             try:
-                if record.topic == CLOCK.name:
+                if record.topic == _CLOCK:
                     event = self._read(record)
                     left = self._advance(event.time, left, produce)
                     if left == 0 and self._queue.first(event.time) is not None:
                         break
-                elif record.topic == LINKS.name:
+                elif record.topic == _LINKS:
                     left = self._take_link(record, left, produce)
                     if left < 0:
                         break
@@ -206,20 +211,19 @@ class TaskState:
             entry = journal.event_entry(turn, applied, outcomes)
         else:
             entry = journal.link_entry(turn, applied, outcomes)
-        produce.append(Produce(JOURNAL.name, key, entry, turn.time // 1000))
+        produce.append(Produce(_JOURNAL, key, entry, turn.time // 1000))
 
     def _publish(self, turn: Turn, key: bytes, produce: list[Produce]) -> list[bytes]:
         """Add outcomes and links of one decision; returns the outcomes as bytes, for the journal."""
         timestamp = turn.time // 1000
         encoded: list[bytes] = []
-        topics = TOPIC_OF_TYPE
         for outcome in turn.outcomes:
             value = outcome.encoded()
             encoded.append(value)
-            produce.append(Produce(topics[outcome.type], key, value, timestamp))
+            produce.append(Produce(_TOPIC_OF_TYPE[outcome.type], key, value, timestamp))
         for link in turn.links:
             target = f"{link.operator}/{link.account}".encode()
-            produce.append(Produce(LINKS.name, target, link.encoded(), link.cause.time // 1000))
+            produce.append(Produce(_LINKS, target, link.encoded(), link.cause.time // 1000))
         return encoded
 
 

@@ -8,8 +8,6 @@ record: what was left out cannot be hashed again, and replay needs it to remembe
 
 from __future__ import annotations
 
-from orjson import dumps
-
 from engine.turn import Turn
 from schemas.event import Event
 from schemas.link import Link
@@ -17,29 +15,27 @@ from schemas.link import Link
 
 def due_entry(turn: Turn, outcomes: list[bytes]) -> bytes:
     """The entry of a due moment."""
-    return _entry("due", turn, f'"{turn.text}"'.encode(), outcomes)
+    head = (
+        f'{{"kind":"due","operator":"{turn.row.operator}","account":{turn.account_json}'
+        f',"time":"{turn.text}","revision":"{turn.book.revision}","due":"{turn.text}","outcomes":['
+    )
+    return b"".join((head.encode(), b",".join(outcomes), b"]}"))
 
 
 def event_entry(turn: Turn, event: Event, outcomes: list[bytes]) -> bytes:
     """The entry of an event."""
-    return _entry("event", turn, event.kept, outcomes, f',"content":"{event.content.hex()}"')
+    content = event.content.hex()
+    head = (
+        f'{{"kind":"event","operator":"{turn.row.operator}","account":{turn.account_json}'
+        f',"time":"{turn.text}","revision":"{turn.book.revision}","content":"{content}","event":'
+    )
+    return b"".join((head.encode(), event.kept, b',"outcomes":[', b",".join(outcomes), b"]}"))
 
 
 def link_entry(turn: Turn, link: Link, outcomes: list[bytes]) -> bytes:
     """The entry of a step that another account sent."""
-    return _entry("link", turn, link.encoded(), outcomes)
-
-
-def _entry(kind: str, turn: Turn, applied: bytes, outcomes: list[bytes], beside: str = "") -> bytes:
-    head = f'{{"kind":"{kind}","operator":"{turn.row.operator}","account":'
-    middle = f',"time":"{turn.text}","revision":"{turn.book.revision}"{beside},"{kind}":'
-    parts = (
-        head.encode(),
-        dumps(turn.row.id),
-        middle.encode(),
-        applied,
-        b',"outcomes":[',
-        b",".join(outcomes),
-        b"]}",
+    head = (
+        f'{{"kind":"link","operator":"{turn.row.operator}","account":{turn.account_json}'
+        f',"time":"{turn.text}","revision":"{turn.book.revision}","link":'
     )
-    return b"".join(parts)
+    return b"".join((head.encode(), link.encoded(), b',"outcomes":[', b",".join(outcomes), b"]}"))

@@ -15,6 +15,7 @@ DAY: Final = 86_400 * SECOND
 _EPOCH_DAY: Final = datetime.date(1970, 1, 1).toordinal()
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _CACHED_DAYS: Final = 100_000
+_LOCAL_DAYS_MAX: Final = 10_000
 _CHANGES: Final = 2 * DAY
 """Stands for the offset of a day on which the zone changes it: no offset is that far."""
 
@@ -23,24 +24,45 @@ _months: Final[dict[int, int]] = {}
 _first_days: Final[dict[int, int]] = {}
 _days_in: Final[dict[int, int]] = {}
 _texts: Final[dict[int, str]] = {}
-_second_texts: Final[dict[int, str]] = {}
+# A text for every second of the day would push more useful things out of the processor's caches.
+_HOURS: Final = [f"T{hour:02}" for hour in range(24)]
+_SIXTIETHS: Final = [f":{number:02}" for number in range(60)]
+
+
+class _LocalDay:
+    """A day in a zone, as long as one offset holds: from `start` until `end`, `ordinal` by the calendar.
+
+    `date` and `offset` are what an instant's text has before and after the time; `midnight` is the text of `start`.
+    """
+
+    __slots__ = ("date", "end", "midnight", "offset", "ordinal", "start")
+
+    def __init__(self, ordinal: int, start: int, end: int, offset: str) -> None:
+        self.ordinal: Final = ordinal
+        self.start: Final = start
+        self.end: Final = end
+        self.date: Final = iso(ordinal)
+        self.offset: Final = offset
+        self.midnight: Final = f"{self.date}T00:00:00{offset}"
 
 
 class Zone:
-    """Local time in one IANA zone. Caches what it computes; the answers depend on nothing else."""
+    """Local time in one IANA zone. Remembers what it computes; the answers depend on nothing else."""
 
-    __slots__ = ("_midnights", "_offsets", "_shown_offsets", "_zone", "name")
+    __slots__ = ("_days", "_last", "_midnights", "_offsets", "_zone", "name")
 
     def __init__(self, name: str) -> None:
         self.name: Final = name
         self._zone: Final = ZoneInfo(name)
         self._offsets: Final[dict[int, int]] = {}
         self._midnights: Final[dict[int, int]] = {}
-        self._shown_offsets: Final[dict[int, str]] = {}
+        self._days: Final[dict[int, _LocalDay]] = {}
+        self._last = _LocalDay(_EPOCH_DAY, 0, 0, "")  # no instant lies in it
+        """The day that was asked about last: the next question is mostly about it, too."""
 
     def day(self, time: int) -> int:
         """The local day of the instant `time`."""
-        return (time + self._offset(time)) // DAY + _EPOCH_DAY
+        return self._local_day(time).ordinal
 
     def midnight(self, day: int) -> int:
         """The instant of 00:00 local of `day`."""
@@ -56,18 +78,50 @@ class Zone:
 
     def text(self, time: int) -> str:
         """The instant in RFC 3339 with this zone's offset."""
-        offset = self._offset(time)
-        day, rest = divmod(time + offset, DAY)
-        second, fraction = divmod(rest, SECOND)
-        shown = self._shown_offsets.get(offset)
-        if shown is None:
-            shown = self._shown_offsets[offset] = _offset_text(offset)
+        day = self._local_day(time)
+        rest = time - day.start
+        if rest == 0:
+            return day.midnight
+        second = rest // SECOND
+        fraction = rest - second * SECOND
+        minute = second // 60
+        hour = minute // 60
+        hours, minutes, seconds = (
+            _HOURS[hour],
+            _SIXTIETHS[minute - hour * 60],
+            _SIXTIETHS[second - minute * 60],
+        )
         if fraction:
-            return f"{iso(day + _EPOCH_DAY)}{_second_text(second)}.{fraction:06}{shown}"
-        return iso(day + _EPOCH_DAY) + _second_text(second) + shown
+            return f"{day.date}{hours}{minutes}{seconds}.{fraction:06}{day.offset}"
+        return f"{day.date}{hours}{minutes}{seconds}{day.offset}"
+
+    def _local_day(self, time: int) -> _LocalDay:
+        day = self._last
+        return day if day.start <= time < day.end else self._other_day(time)
+
+    def _other_day(self, time: int) -> _LocalDay:
+        """The local day of an instant; one on which the offset changes is made anew for each instant."""
+        offset = self._offset(time)
+        number = (time + offset) // DAY
+        day = self._days.get(number)
+        if day is None or not day.start <= time < day.end:
+            start = number * DAY - offset
+            end = start + DAY
+            day = _LocalDay(number + _EPOCH_DAY, start, end, _offset_text(offset))
+            if not offset == self._day_offset(start // DAY) == self._day_offset((end - 1) // DAY):
+                return day
+            if len(self._days) > _LOCAL_DAYS_MAX:
+                self._days.clear()
+            self._days[number] = day
+        self._last = day
+        return day
 
     def _offset(self, time: int) -> int:
-        utc_day = time // DAY
+        offset = self._day_offset(time // DAY)
+        return self._offset_at(time) if offset == _CHANGES else offset
+
+    def _day_offset(self, utc_day: int) -> int:
+        """The zone's offset all through a day of UTC, or `_CHANGES`."""
         offset = self._offsets.get(utc_day)
         if offset is None:
             if len(self._offsets) > _CACHED_DAYS:
@@ -75,7 +129,7 @@ class Zone:
             first = self._offset_at(utc_day * DAY)
             last = self._offset_at(utc_day * DAY + DAY - 1)
             offset = self._offsets[utc_day] = first if first == last else _CHANGES
-        return self._offset_at(time) if offset == _CHANGES else offset
+        return offset
 
     def _offset_at(self, time: int) -> int:
         utc = _EPOCH + datetime.timedelta(microseconds=time)
@@ -130,16 +184,6 @@ def iso(day: int) -> str:
     text = _texts.get(day)
     if text is None:
         text = _texts[day] = datetime.date.fromordinal(day).isoformat()
-    return text
-
-
-def _second_text(second: int) -> str:
-    """A second of the day as `THH:MM:SS`."""
-    text = _second_texts.get(second)
-    if text is None:
-        minutes, seconds = divmod(second, 60)
-        hour, minute = divmod(minutes, 60)
-        text = _second_texts[second] = f"T{hour:02}:{minute:02}:{seconds:02}"
     return text
 
 

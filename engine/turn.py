@@ -6,19 +6,22 @@ from typing import Any, Final
 
 from engine.rulebook import Rulebook
 from schemas.account import Account
+from schemas.json_text import quoted
 from schemas.link import Link
-from schemas.outcome import Cause, Outcome, outcome_id
+from schemas.outcome import Cause, Decision, Outcome
 from schemas.told_cause import ToldCause
 
 
 class Turn:
     """One cause acting on one account row.
 
-    `time` is the cause's instant, `text` the same in RFC 3339, `day` its local day;
-    `outcomes` and `links` collect what follows.
+    `time` is the cause's instant, `text` the same in RFC 3339, `day` its local day; `account_json` is the
+    account's id as JSON text; `outcomes` and `links` collect what follows.
     """
 
-    __slots__ = ("book", "cause", "day", "links", "outcomes", "row", "text", "time")
+    __slots__ = (
+        "_decision", "account_json", "book", "cause", "day", "links", "outcomes", "row", "text", "time",
+    )  # fmt: skip
 
     def __init__(self, book: Rulebook, row: Account, cause: Cause) -> None:
         self.book: Final = book
@@ -27,35 +30,28 @@ class Turn:
         self.time: Final = cause.time
         self.text: Final = book.zone.text(cause.time)
         self.day: Final = book.zone.day(cause.time)
+        self.account_json: Final = quoted(row.id)
         self.outcomes: Final[list[Outcome]] = []
         self.links: Final[list[Link]] = []
+        self._decision: Decision | None = None
 
     def new_id(self, type: str, rule: str, position: str = "") -> str:
         """The id the next outcome of this type and rule will have; `position` tells equal ones apart."""
-        row = self.row
         if isinstance(self.cause, ToldCause):
             return self.cause.ids[len(self.outcomes)]
         same = 0
         for outcome in self.outcomes:
             if outcome.type == type and outcome.data["rule"] == rule:
                 same += 1
-        return outcome_id(row.operator, row.id, self.cause, rule, type, f"{position}#{same}")
+        place = f"{position}#{same}" if position or same else "#0"  # as most are
+        return self._shared().outcome_id(rule, type, place)
 
     def emit(
         self, type: str, rule: str, reason: str, data: dict[str, Any], *, id: str = "", position: str = ""
     ) -> Outcome:
         """Add an outcome for this account."""
-        outcome = Outcome(
-            self.row.operator,
-            self.row.id,
-            type,
-            id or self.new_id(type, rule, position),
-            self.text,
-            self.time,
-            self.cause.id,
-            self.book.revision,
-            {"rule": rule, "reason": reason, **data},
-        )
+        id = id or self.new_id(type, rule, position)
+        outcome = Outcome(self._shared(), type, id, {"rule": rule, "reason": reason, **data})
         self.outcomes.append(outcome)
         return outcome
 
@@ -63,3 +59,17 @@ class Turn:
         """Send a step to another account; it is applied there, by its own handler."""
         row = self.row
         self.links.append(Link(kind, operator, account, row.operator, row.id, self.cause, data))
+
+    def _shared(self) -> Decision:
+        """What the outcomes share, made for the first one: half of all turns have none."""
+        decision = self._decision
+        if decision is None:
+            decision = self._decision = Decision(
+                self.row.operator,
+                self.row.id,
+                self.account_json,
+                self.text,
+                self.cause,
+                self.book.revision,
+            )
+        return decision

@@ -5,7 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
-from orjson import dumps
+import orjson
+
+from schemas.json_text import quoted
+
+_dumps: Final = orjson.dumps
+_UNFED: Final = hashlib.blake2b(digest_size=16)
+"""The hash of an outcome's id before anything is fed to it: a copy costs less than one made anew."""
 
 
 class Cause:
@@ -39,58 +45,74 @@ class Cause:
         return cls(*packed)
 
 
-class Outcome:
-    """One decided fact about one account.
+class Decision:
+    """What all outcomes of one decision share: whose they are, what they follow from, when and by which revision.
 
-    `data` holds `rule`, `reason` and what SPEC section 1 names for the type; `time` is RFC 3339 in the
-    operator's zone and `occurred_at` the same instant in microseconds.
+    `time` is RFC 3339 in the operator's zone; `subject_json` is the account's id as JSON text.
     """
 
-    __slots__ = ("causation", "data", "id", "occurred_at", "operator", "revision", "subject", "time", "type")
+    __slots__ = ("cause", "cause_json", "operator", "revision", "subject", "subject_json", "time")
 
     def __init__(
-        self,
-        operator: str,
-        subject: str,
-        type: str,
-        id: str,
-        time: str,
-        occurred_at: int,
-        causation: str,
-        revision: str,
-        data: dict[str, Any],
+        self, operator: str, subject: str, subject_json: str, time: str, cause: Cause, revision: str
     ) -> None:
         self.operator: Final = operator
         self.subject: Final = subject
+        self.subject_json: Final = subject_json
+        self.time: Final = time
+        self.cause: Final = cause
+        self.cause_json: Final = quoted(cause.id)
+        self.revision: Final = revision
+
+    def outcome_id(self, rule: str, type: str, position: str) -> str:
+        """The id of an outcome: a pure function of whom it concerns, its cause's full identity, rule and position."""
+        cause = self.cause
+        text = "\0".join(
+            (
+                self.operator,
+                self.subject,
+                cause.operator,
+                cause.subject,
+                cause.source,
+                cause.id,
+                rule,
+                type,
+                position,
+            )
+        )
+        hashed = _UNFED.copy()
+        hashed.update(text.encode())
+        return hashed.hexdigest()
+
+
+class Outcome:
+    """One decided fact about one account; `data` holds `rule`, `reason` and what SPEC section 1 names for the type."""
+
+    __slots__ = ("data", "decision", "id", "type")
+
+    def __init__(self, decision: Decision, type: str, id: str, data: dict[str, Any]) -> None:
+        self.decision: Final = decision
         self.type: Final = type
         self.id: Final = id
-        self.time: Final = time
-        self.occurred_at: Final = occurred_at
-        self.causation: Final = causation
-        self.revision: Final = revision
         self.data: Final = data
+
+    @property
+    def operator(self) -> str:
+        """Whose programme decided."""
+        return self.decision.operator
+
+    @property
+    def subject(self) -> str:
+        """The account it concerns."""
+        return self.decision.subject
 
     def encoded(self) -> bytes:
         """The CloudEvents 1.0 structured-mode JSON of this outcome; the same outcome gives the same bytes."""
-        head = f'{{"specversion":"1.0","id":"{self.id}","source":"/loyalty/{self.operator}","type":"{self.type}","subject":'
-        middle = f',"operator":"{self.operator}","time":"{self.time}","causationid":'
-        tail = f',"revision":"{self.revision}","datacontenttype":"application/json","data":'
-        return b"".join(
-            (
-                head.encode(),
-                dumps(self.subject),
-                middle.encode(),
-                dumps(self.causation),
-                tail.encode(),
-                dumps(self.data),
-                b"}",
-            )
+        said = self.decision
+        head = (
+            f'{{"specversion":"1.0","id":"{self.id}","source":"/loyalty/{said.operator}","type":"{self.type}"'
+            f',"subject":{said.subject_json},"operator":"{said.operator}","time":"{said.time}"'
+            f',"causationid":{said.cause_json},"revision":"{said.revision}"'
+            ',"datacontenttype":"application/json","data":'
         )
-
-
-def outcome_id(operator: str, subject: str, cause: Cause, rule: str, type: str, position: str) -> str:
-    """The id of an outcome: a pure function of whom it concerns, its cause's full identity, rule and position."""
-    text = "\0".join(
-        (operator, subject, cause.operator, cause.subject, cause.source, cause.id, rule, type, position)
-    )
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return b"".join((head.encode(), _dumps(self.data), b"}"))
