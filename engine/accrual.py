@@ -9,10 +9,10 @@ from engine import lots
 from engine.membership import is_member
 from engine.money import exact_product
 from engine.rulebook import Rulebook
+from engine.terms_parts import Accrual, Rate
 from engine.turn import Turn
 from schemas.account import CREDITED, NEVER, PENDING, REJECTED, RETURNED, SEEN, Account, Lot, Purchase
 from schemas.event import Event
-from schemas.programme_parts import Accrual, Rate
 
 _HUNDRED: Final = Decimal(100)
 _ZERO: Final = Decimal(0)
@@ -20,7 +20,7 @@ _ZERO: Final = Decimal(0)
 
 def earn(turn: Turn, accrual: Accrual, kind: str, category: str, amount: Decimal) -> None:
     """Points for a charge or a payment, credited at once."""
-    rate = turn.book.rates.get((kind, category))
+    rate = accrual.rates.get((kind, category))
     if rate is None or not _accrues(turn):
         return
     for rule, points in _points(turn.row, accrual, rate, category, amount, None):
@@ -35,7 +35,7 @@ def purchase(turn: Turn, accrual: Accrual, event: Event) -> None:
         return
     made = row.purchases[id] = Purchase(SEEN, turn.day)
     _forget(turn, accrual)
-    rate = turn.book.rates.get(("purchase", data["channel"]))
+    rate = accrual.rates.get(("purchase", data["channel"]))
     if rate is None or not _accrues(turn):
         return
     for rule, points in _points(row, accrual, rate, data["channel"], data["amount"], data.get("percent")):
@@ -68,7 +68,7 @@ def purchase(turn: Turn, accrual: Accrual, event: Event) -> None:
 def confirm(turn: Turn, accrual: Accrual, id: str) -> None:
     """Credit what a purchase has pending; without a pending one nothing happens."""
     made = turn.row.purchases.get(id)
-    if made is None or made.state != PENDING or is_over(turn.book, turn.day):
+    if made is None or made.state != PENDING or turn.book.is_over(turn.day):
         return
     made.state = CREDITED
     lots.credit(turn, accrual.rule, made.points, "confirmed", lot=made.lots[0])
@@ -88,6 +88,8 @@ def give_back(turn: Turn, accrual: Accrual, id: str) -> None:
 
 def reject_due(turn: Turn) -> None:
     """Reject the pending purchases whose time to be confirmed is over."""
+    if not turn.row.purchases:
+        return
     for id, made in turn.row.purchases.items():
         if made.state == PENDING and turn.book.zone.midnight(made.deadline) <= turn.time:
             _reject(turn, id, made, "not-confirmed")
@@ -104,17 +106,15 @@ def next_due(book: Rulebook, row: Account) -> int:
     """The next moment at which a pending purchase is rejected."""
     if not row.purchases:
         return NEVER
-    deadline = min((made.deadline for made in row.purchases.values() if made.state == PENDING), default=0)
+    deadline = 0
+    for made in row.purchases.values():
+        if made.state == PENDING and (deadline == 0 or made.deadline < deadline):
+            deadline = made.deadline
     return book.zone.midnight(deadline) if deadline else NEVER
 
 
 def _accrues(turn: Turn) -> bool:
-    return is_member(turn.book, turn.row) and not is_over(turn.book, turn.day)
-
-
-def is_over(book: Rulebook, day: int) -> bool:
-    """Whether the programme has closed by this day."""
-    return book.closes_on is not None and day >= book.closes_on
+    return is_member(turn.book, turn.row) and not turn.book.is_over(turn.day)
 
 
 def _points(

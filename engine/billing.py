@@ -7,7 +7,6 @@ that a payment that arrives late, or is refunded, puts right exactly what it cha
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Final
 
 from engine import lots
@@ -16,6 +15,7 @@ from engine.discounts import covering
 from engine.membership import in_segment, participates
 from engine.money import exact_product
 from engine.rulebook import Rulebook
+from engine.terms_parts import Levels
 from engine.turn import Turn
 from schemas import packed
 from schemas.account import NEVER, Account, Discount
@@ -36,10 +36,8 @@ from schemas.billing_history import (
     step_at,
     steps_of,
 )
-from schemas.programme_parts import Levels
 
 NOT_YET: Final = -1
-_HUNDRED: Final = Decimal(100)
 
 
 def start(row: Account, day: int, billing_day: int, levels: Levels | None) -> None:
@@ -212,7 +210,7 @@ def _points(step: LevelStep, before: int, after: int, levels: Levels) -> int:
     if not (step.accrues and step.paid) or step.blocked or step.price is None:
         return 0
     level = after if levels.level_used == "after" else before
-    return int(exact_product(step.price, levels.percent_per_level * level) // _HUNDRED)
+    return int(exact_product(step.price, levels.share(level)))
 
 
 def _replay(row: Account, levels: Levels, steps: list[LevelStep]) -> int:

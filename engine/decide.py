@@ -14,6 +14,7 @@ from engine.calendar import DAY
 from engine.codes import ReferralCodes
 from engine.forgotten import Forgotten
 from engine.rulebook import Rulebooks
+from engine.terms_parts import Accrual
 from engine.turn import Turn
 from schemas import seen
 from schemas.account import Account
@@ -22,7 +23,6 @@ from schemas.event import Event
 from schemas.link import OFFER, RETURN, Link
 from schemas.outcome import Cause
 from schemas.programme import Programme
-from schemas.programme_parts import Accrual
 
 HORIZON_DAYS: Final = 45
 _HORIZON: Final = HORIZON_DAYS * DAY

@@ -35,8 +35,18 @@ def covering(row: Account, group: str | None, day: int) -> Discount | None:
 
 def of_rule(row: Account, rule: str) -> Discount | None:
     """The discount of a rule that is granted and has not ended; of several the one that lasts longest."""
-    found = [discount for discount in row.discounts if discount.rule == rule]
-    return max(found, key=lambda d: (d.last_day == 0, d.last_day)) if found else None
+    longest: Discount | None = None
+    for discount in row.discounts:
+        if discount.rule == rule and (longest is None or _outlasts(discount, longest)):
+            longest = discount
+    return longest
+
+
+def _outlasts(discount: Discount, other: Discount) -> bool:
+    """Whether a discount lasts longer than another one; one without a last day lasts longest."""
+    if discount.last_day == 0 or other.last_day == 0:
+        return other.last_day != 0
+    return discount.last_day > other.last_day
 
 
 def grant(turn: Turn, discount: Discount, reason: str, *, replace: bool = False) -> bool:

@@ -42,6 +42,6 @@ def next_moment(book: Rulebook, row: Account) -> int:
     moment = min(moment, lifecycle.next_tenure(book, row))
     moment = min(moment, accrual.next_due(book, row))
     moment = min(moment, rewards.next_due(book, row))
-    if book.until_time is not None and row.clock < book.until_time:
-        return min(moment, book.until_time)
+    if row.clock < book.until_time:
+        moment = min(moment, book.until_time)
     return moment

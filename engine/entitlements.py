@@ -17,6 +17,7 @@ def grant(turn: Turn, name: str, terms: dict[str, Any], reason: str) -> None:
 
 def end(turn: Turn, name: str, reason: str) -> None:
     """End an entitlement, if the account has it."""
-    terms = turn.row.entitlements.pop(name, None)
+    terms = turn.row.entitlements.get(name)
     if terms is not None:
+        del turn.row.entitlements[name]
         turn.emit("entitlement.ended", name, reason, {"entitlement": name, **terms})

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from typing import Final
 
 from engine import accrual, billing, discounts, entitlements, lots, promotions, referral, tariffs
-from engine.accrual import is_over
 from engine.calendar import add_months, first_day, month_of
 from engine.membership import is_member
 from engine.rulebook import Rulebook
@@ -17,6 +15,9 @@ from schemas.event import Event
 
 CLOSED: Final = "account-closed"
 _SOURCES_REMEMBERED: Final = 1024
+_source_hashes: Final[dict[str, int]] = {}
+_HASH: Final = hashlib.blake2b(digest_size=4)
+"""Copied for each text: that is cheaper than setting up a hash anew."""
 
 
 def open_account(turn: Turn, event: Event) -> None:
@@ -48,7 +49,8 @@ def activate(turn: Turn, event: Event) -> None:
     row.activated_at = turn.time
     row.activated_day = row.tenure_day = turn.day
     row.tariff = data["tariff"]
-    billing.start(row, turn.day, data.get("billing_day", _day_of_month(turn.day)), book.levels)
+    billing_day = data["billing_day"] if "billing_day" in data else _day_of_month(turn.day)
+    billing.start(row, turn.day, billing_day, book.levels)
     referral.notice_conversion(turn)
     promotions.on_activation(turn)
 
@@ -73,7 +75,7 @@ def unblock(turn: Turn, event: Event) -> None:
 def pay(turn: Turn, event: Event) -> None:
     """A payment: for billing dates, for referrals, for promotions, for points, whichever the programme has."""
     row, book, data = turn.row, turn.book, event.data
-    if book.counts_payments and book.payment_service in ("*", data["service"]):
+    if book.counts_payment_for(data["service"]):
         key = payment_key(event.source, event.id)
         if not _was_refunded(row, key):
             payment = billing.pay(turn, key, data["months"])
@@ -147,7 +149,7 @@ def tenure_due(turn: Turn) -> None:
     tenure, row = turn.book.tenure, turn.row
     if tenure is None or row.tenure_day == 0 or turn.day != first_day(month_of(turn.day)):
         return
-    if is_over(turn.book, turn.day) or not is_member(turn.book, row):
+    if turn.book.is_over(turn.day) or not is_member(turn.book, row):
         return
     if turn.day >= add_months(row.tenure_day, 12 * tenure.full_years):
         lots.credit(turn, tenure.rule, tenure.points, "tenure")
@@ -160,7 +162,7 @@ def next_tenure(book: Rulebook, row: Account) -> int:
     full = add_months(row.tenure_day, 12 * book.tenure.full_years)
     today = book.zone.day(row.clock)
     first = max(first_day(month_of(today) + 1), first_day(month_of(full - 1) + 1))
-    return NEVER if is_over(book, first) else book.zone.midnight(first)
+    return NEVER if book.is_over(first) else book.zone.midnight(first)
 
 
 def payment_key(source: str, id: str) -> int:
@@ -168,13 +170,20 @@ def payment_key(source: str, id: str) -> int:
     return _hash_of_source(source) << 32 | _hash32(id)
 
 
-@lru_cache(_SOURCES_REMEMBERED)
 def _hash_of_source(source: str) -> int:
-    return _hash32(source)
+    """Events come from a few sources: each is hashed once."""
+    found = _source_hashes.get(source)
+    if found is None:
+        if len(_source_hashes) >= _SOURCES_REMEMBERED:
+            _source_hashes.clear()
+        found = _source_hashes[source] = _hash32(source)
+    return found
 
 
 def _hash32(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
+    hashed = _HASH.copy()
+    hashed.update(text.encode())
+    return int.from_bytes(hashed.digest())
 
 
 def _was_refunded(row: Account, key: int) -> bool:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 from engine.calendar import add_months, first_day, iso, month_of
 from engine.rulebook import Rulebook
 from engine.turn import Turn
 from schemas.account import NEVER, Account, Lot
 
-EXPIRY_RULE = "expiry"
-_FAR = 2**31
+EXPIRY_RULE: Final = "expiry"
+_FAR: Final = 2**31
+_NAME: Final = hashlib.blake2b(digest_size=6)
+"""Copied for each name: that is cheaper than setting up a hash anew."""
 
 
 def expires_on(book: Rulebook, day: int) -> int:
@@ -23,22 +25,23 @@ def expires_on(book: Rulebook, day: int) -> int:
         end = add_months(day, expiry.months, past_missing_day=expiry.missing_day == "next-day")
     elif expiry.policy == "calendar-year":
         end = first_day((month_of(day) // 12 + expiry.years) * 12)
-    if book.closes_on is not None and (end == 0 or end > book.closes_on):
+    if book.closes_on != 0 and (end == 0 or end > book.closes_on):
         end = book.closes_on
     return end
 
 
 def ends_on(book: Rulebook, lot: Lot) -> int:
     """First day on which a lot cannot be used; 0: never. A closure that a later revision brings ends it too."""
+    end = lot.expires_on
     closes_on = book.closes_on
-    if closes_on is not None and (lot.expires_on == 0 or lot.expires_on > closes_on):
-        return closes_on
-    return lot.expires_on
+    return closes_on if closes_on != 0 and (end == 0 or end > closes_on) else end
 
 
 def lot_id(outcome: str, number: int = 0) -> str:
     """Name of the lot that an outcome brings: part of a hash, so that the same history gives the same names."""
-    return hashlib.blake2b(f"{outcome}/{number}".encode(), digest_size=6).hexdigest()
+    name = _NAME.copy()
+    name.update(f"{outcome}/{number}".encode())
+    return name.hexdigest()
 
 
 def add(row: Account, lot: Lot) -> None:
@@ -148,7 +151,7 @@ def expire_due(turn: Turn) -> None:
     due = [
         lot for lot in turn.row.lots if (end := ends_on(book, lot)) and book.zone.midnight(end) <= turn.time
     ]
-    if book.closure is not None and book.closes_on is not None and turn.day >= book.closes_on:
+    if book.closure is not None and book.is_over(turn.day):
         expire(turn, due, book.closure.rule, "programme-closed")
     else:
         expire(turn, due, EXPIRY_RULE, "expired")
@@ -182,8 +185,7 @@ def next_due(book: Rulebook, row: Account) -> int:
     if not _any_expires(book, row):
         return NEVER
     # The first lot is the first to expire; a later one can be warned about sooner only by other notice.
-    midnight = book.zone.midnight
-    next_moment = midnight(ends_on(book, row.lots[0]))
+    next_moment = book.zone.midnight(ends_on(book, row.lots[0]))
     seen = 0
     for lot in row.lots:
         end = ends_on(book, lot)
@@ -196,7 +198,7 @@ def next_due(book: Rulebook, row: Account) -> int:
         if not notice:
             continue
         for days in notice:
-            warning = midnight(end - days)
+            warning = book.zone.midnight(end - days)
             if row.clock < warning < next_moment:
                 next_moment = warning
     return next_moment

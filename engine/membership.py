@@ -8,18 +8,20 @@ from schemas.account import Account
 
 def in_segment(book: Rulebook, row: Account) -> bool:
     """Whether the account is of the segment that the programme is for."""
-    return book.segment is None or row.segment == book.segment
+    segment = book.membership.segment
+    return segment is None or row.segment == segment
 
 
 def participates(book: Rulebook, row: Account) -> bool:
     """Whether the account is enrolled and has not opted out; its segment is another question."""
-    if book.opt_out and not row.participant:
+    membership = book.membership
+    if membership.opt_out and not row.participant:
         return False
-    if book.starts_when_opened:
+    if membership.starts_with == "account.opened":
         return row.opened
     if row.enrolled_day == 0:
         return False
-    return book.activated_before is None or row.enrolled_day < book.activated_before
+    return membership.activated_before == 0 or row.enrolled_day < membership.activated_before
 
 
 def is_member(book: Rulebook, row: Account) -> bool:
@@ -36,4 +38,4 @@ def took_part(book: Rulebook, row: Account, time: int) -> bool:
     """Whether the account is open and participates, and did by `time`; its segment is another question."""
     if not (row.was_open(time) and participates(book, row)):
         return False
-    return book.starts_when_opened or row.enrolled_day <= book.zone.day(time)
+    return book.membership.starts_with == "account.opened" or row.enrolled_day <= book.zone.day(time)

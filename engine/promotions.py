@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine import billing, discounts, entitlements
 from engine.calendar import add_months
-from engine.rulebook import matches
+from engine.terms_promotions import (
+    Conditions,
+    DiscountPromotion,
+    EntitlementPromotion,
+    TariffMatch,
+    spelt,
+)
 from engine.turn import Turn
-from schemas.account import Discount
+from schemas.account import Account, Discount
 from schemas.billing_history import Payment, payments_of
-from schemas.programme_forms import Days
-from schemas.programme_promotions import Conditions, DiscountPromotion, EntitlementPromotion
+from schemas.event import Tariff
 
-TARIFF_CHANGED = "tariff-changed"
+TARIFF_CHANGED: Final = "tariff-changed"
 
 
 def on_activation(turn: Turn) -> None:
     """What the first activation brings, in the order of the definition."""
-    for promotion in turn.book.programme.promotions:
-        if promotion.kind == "entitlement":
+    for promotion in turn.book.promotions:
+        if isinstance(promotion, EntitlementPromotion):
             _entitle(turn, promotion)
-        elif promotion.trigger == "payment":
-            assert promotion.payment_months is not None, "the definition is validated"
+        elif promotion.payment_months is not None:
             for payment in payments_of(turn.row.payments):
                 if payment.months >= promotion.payment_months:
                     _consider(turn, promotion, payment)
@@ -31,7 +37,7 @@ def on_activation(turn: Turn) -> None:
 
 def on_payment(turn: Turn, payment: Payment) -> None:
     """What a payment brings once the account is activated."""
-    for promotion in turn.book.discounts:
+    for promotion in turn.book.payment_discounts:
         if promotion.payment_months is not None and payment.months >= promotion.payment_months:
             _consider(turn, promotion, payment)
 
@@ -49,8 +55,8 @@ def on_tariff_change(turn: Turn, other_code: bool) -> None:
         )
         if leaves or (bought is not None and bought.ends_on_tariff_change and other_code):
             discounts.end(turn, discount, TARIFF_CHANGED)
-    for offer in book.programme.promotions:
-        if offer.kind == "entitlement":
+    for offer in book.promotions:
+        if isinstance(offer, EntitlementPromotion):
             _entitle(turn, offer)
         elif offer.trigger == "tariff" and discounts.of_rule(row, offer.rule) is None:
             _consider(turn, offer, None)
@@ -59,12 +65,11 @@ def on_tariff_change(turn: Turn, other_code: bool) -> None:
 def _consider(turn: Turn, promotion: DiscountPromotion, payment: Payment | None) -> None:
     """Grant a discount if its conditions hold, refuse it if its time is over."""
     row = turn.row
-    if not holds(turn, promotion.when) or not _within(promotion.activated, row.activated_day):
+    if not promotion.activated.include(row.activated_day) or not holds(row, promotion.when):
         return
     discount = _discount(turn, promotion, payment)
-    if not _within(promotion.active, turn.day):
-        until = promotion.active.until
-        if promotion.after_end == "refuse" and until is not None and turn.day > until.toordinal():
+    if not promotion.active.include(turn.day):
+        if promotion.after_end == "refuse" and promotion.active.are_over(turn.day):
             discount.last_day = 0
             discounts.refuse(turn, discount, "promotion-over")
         return
@@ -80,9 +85,8 @@ def _discount(turn: Turn, promotion: DiscountPromotion, payment: Payment | None)
             last = billing.date_of(turn.row, payment.first + lasts.billing_months) - 1
     if lasts.months is not None:
         last = add_months(first, lasts.months) - 1
-    if lasts.not_after is not None:
-        limit = lasts.not_after.toordinal()
-        last = min(last, limit) if last else limit
+    if lasts.not_after != 0:
+        last = min(last, lasts.not_after) if last else lasts.not_after
     return Discount(promotion.rule, promotion.percent, promotion.target, first, last, promotion.group)
 
 
@@ -90,34 +94,33 @@ def _entitle(turn: Turn, promotion: EntitlementPromotion) -> None:
     row = turn.row
     for variant in promotion.variants:
         if matches(row.tariff, variant.tariffs):
-            if holds(turn, promotion.when) and _within(promotion.active, turn.day):
+            if promotion.active.include(turn.day) and holds(row, promotion.when):
                 entitlements.grant(turn, promotion.rule, variant.terms, "tariff")
             return
     entitlements.end(turn, promotion.rule, TARIFF_CHANGED)
 
 
-def holds(turn: Turn, when: Conditions) -> bool:
+def holds(row: Account, when: Conditions) -> bool:
     """Whether all that the conditions name holds of the account now."""
-    row = turn.row
     return (
         (when.segment is None or row.segment == when.segment)
         and (when.dwelling is None or row.dwelling == when.dwelling)
-        and (not when.city or _same_city(row.city, when.city))
-        and (when.feasible_ultra is None or row.feasible_ultra == when.feasible_ultra)
-        and (when.existing_customer is None or row.existing_customer == when.existing_customer)
-        and (when.signed_on is None or (row.signed_on != 0 and _within(when.signed_on, row.signed_on)))
+        and (when.feasible_ultra is None or row.feasible_ultra is when.feasible_ultra)
+        and (when.existing_customer is None or row.existing_customer is when.existing_customer)
+        and (when.signed_on is None or (row.signed_on != 0 and when.signed_on.include(row.signed_on)))
+        and (not when.city or (row.city is not None and spelt(row.city) in when.city))
         and (not when.tariffs or matches(row.tariff, when.tariffs))
     )
 
 
-def _same_city(city: str | None, spellings: tuple[str, ...]) -> bool:
-    if city is None:
+def matches(tariff: Tariff | None, allowed: tuple[TariffMatch, ...]) -> bool:
+    """Whether a tariff is one of those allowed."""
+    if tariff is None:
         return False
-    given = city.strip().casefold()
-    return any(given == spelling.strip().casefold() for spelling in spellings)
-
-
-def _within(days: Days, day: int) -> bool:
-    return (days.since is None or day >= days.since.toordinal()) and (
-        days.until is None or day <= days.until.toordinal()
-    )
+    for match in allowed:
+        if match.family == tariff.family and (
+            match.speed_mbps is None
+            or (tariff.speed_mbps is not None and match.speed_mbps.include(tariff.speed_mbps))
+        ):
+            return True
+    return False

@@ -11,15 +11,14 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from engine import referral_rewards
-from engine.accrual import is_over
 from engine.calendar import add_months
 from engine.codes import ReferralCodes
 from engine.membership import is_member, took_part, was_member
+from engine.terms_referral import Referral
 from engine.turn import Turn
 from schemas.account import Account, Claim
 from schemas.event import Event
 from schemas.link import ANSWER, CLAIM, CONVERSION, RESULT, Link
-from schemas.programme_referral import Referral
 
 NONE: Final = "none"
 WAITING: Final = "waiting"
@@ -76,7 +75,7 @@ def register(turn: Turn, event: Event, codes: ReferralCodes) -> None:
     claim = Claim(CLAIMED, code, advocate or "", turn.cause, None)
     if not row.is_open:
         _say(turn, "referral.rejected", "friend", claim, "unknown-account")
-    elif referral is None or is_over(book, turn.day):
+    elif referral is None or book.is_over(turn.day):
         _say(turn, "referral.rejected", "friend", claim, NOT_ACTIVE)
     elif advocate is None:
         _say(turn, "referral.rejected", "friend", claim, UNKNOWN_CODE)
@@ -155,7 +154,7 @@ def settle(turn: Turn, link: Link) -> None:
         return
     claim = _advocates_view(turn, link)
     # Of all the tests participation alone is made again; the segment was tested at registration.
-    if took_part(turn.book, row, turn.time) and not is_over(turn.book, turn.day):
+    if took_part(turn.book, row, turn.time) and not turn.book.is_over(turn.day):
         row.advocated[friend] = COMPLETED
         _complete_advocate(turn, referral, claim, friend)
         reason = None
@@ -213,10 +212,7 @@ def _friend_fault(turn: Turn, referral: Referral) -> str | None:
                     or (limit is not None and turn.day > add_months(row.activated_day, limit))
                 )
             case "programme-not-active":
-                since, until = referral.active.since, referral.active.until
-                failed = bool(
-                    (since and turn.day < since.toordinal()) or (until and turn.day > until.toordinal())
-                )
+                failed = not referral.active.include(turn.day)
             case _:
                 failed = False
         if failed:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from engine import discounts, entitlements, lots
 from engine.calendar import add_months
+from engine.terms_referral import AdvocateReward, FriendReward
 from engine.turn import Turn
 from schemas.account import Discount
-from schemas.programme_referral import AdvocateReward, FriendReward
 
 
 def reward_friend(turn: Turn, reward: FriendReward) -> None:

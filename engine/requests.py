@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 from engine import discounts, lots, rewards, tariffs, transfer
-from engine.accrual import is_over
 from engine.membership import in_segment, participates
 from engine.turn import Turn
 from schemas.event import Event
@@ -35,7 +34,7 @@ def _refusal(turn: Turn, event: Event) -> str | None:
     book, row = turn.book, turn.row
     if not row.is_open:
         return "unknown-account"
-    if is_over(book, turn.day):
+    if book.is_over(turn.day):
         return NOT_ACTIVE
     if event.type not in _ACCOUNT_ONLY:
         if not in_segment(book, row):

@@ -9,11 +9,11 @@ from engine import billing, discounts, lots, transfer
 from engine.calendar import first_day, month_of
 from engine.money import ceiling, exact_product, money_text
 from engine.rulebook import Rulebook
+from engine.terms_rewards import AmountReward, CatalogueReward, FeeDiscountReward, Reward, ShareReward
 from engine.turn import Turn
 from schemas.account import NEVER, Account, Discount, Lot
 from schemas.dead_letter import MISSING_FIELD, Unreadable
 from schemas.event import Event
-from schemas.programme_rewards import AmountReward, CatalogueReward, FeeDiscountReward, Reward, ShareReward
 
 _HUNDRED: Final = Decimal(100)
 

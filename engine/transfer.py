@@ -11,12 +11,12 @@ from typing import Any, Final
 from engine import lots
 from engine.calendar import month_of
 from engine.membership import was_member
+from engine.terms_rewards import Gifts
 from engine.turn import Turn
 from schemas.account import Gift, Lot
 from schemas.event import Event
 from schemas.link import OFFER, RETURN, Link
 from schemas.outcome import Cause
-from schemas.programme_rewards import Gifts
 
 _GIFT: Final = "gift"
 _REWARD: Final = "reward"
