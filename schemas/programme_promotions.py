@@ -120,8 +120,16 @@ class Variant(Part):
 
     tariffs: tuple[TariffMatch, ...] = Field(min_length=1, description="The tariffs it is for.")
     terms: dict[str, Any] = Field(
-        default_factory=dict, description="Keys that stand beside `entitlement` in outcomes."
+        default_factory=dict,
+        description="Keys that stand beside `entitlement` in outcomes; none of them `rule`, `reason` or `entitlement`.",
     )
+
+    @model_validator(mode="after")
+    def _leaves_the_outcome_its_own(self) -> Variant:
+        taken = sorted(self.terms.keys() & {"rule", "reason", "entitlement"})
+        if taken:
+            raise ValueError(f"terms: {taken[0]!r} is a field of every such outcome; name the term otherwise")
+        return self
 
 
 class EntitlementPromotion(Part):

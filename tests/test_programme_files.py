@@ -128,6 +128,11 @@ INSIDE_A_SECTION = [
         "rewards.items.c",
         "allows no step",
     ),
+    (
+        ENTITLEMENT + "      - {tariffs: [{family: F}], terms: {window: all, reason: summer}}  # !",
+        "promotions.0.variants.0",
+        "'reason' is a field of every such outcome",
+    ),
     ("membership: {activated_before: 2026-01-01}  # !", "membership", "starts_with: service.activated"),
     (REFERRAL + "  active: {since: 2026-01-01}\n  advocate: {rule: a, points: 5}", "referral", "add it"),
 ]
