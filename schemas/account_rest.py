@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from schemas.account import Account, Claim, Discount, Gift, Lot, Purchase, TariffOrder
-from schemas.event import Tariff
 from schemas.outcome import Cause
+from schemas.shared_tariffs import unpacked
 
 ATTRIBUTES: Final[dict[str, str]] = {
     "ci": "city",
@@ -43,24 +43,6 @@ def _money(text: str | None) -> Decimal | None:
 
 def _text(money: Decimal | None) -> str | None:
     return None if money is None else f"{money:f}"
-
-
-def _tariff(tariff: Tariff | None) -> list[Any] | None:
-    if tariff is None:
-        return None
-    return [
-        tariff.code,
-        tariff.family,
-        tariff.speed_mbps,
-        tariff.price_text,
-        tariff.prepaid,
-        tariff.min_notice_days,
-    ]
-
-
-def _read_tariff(packed: list[Any]) -> Tariff:
-    code, family, speed, price, prepaid, notice = packed
-    return Tariff(code, family, speed, _money(price), prepaid, notice)
 
 
 def _claim(claim: Claim) -> list[Any]:
@@ -96,9 +78,9 @@ def parts(row: Account) -> dict[str, Any]:
     if row.referrals_counted:
         found["rc"] = row.referrals_counted
     if row.tariff is not None:
-        found["ta"] = _tariff(row.tariff)
+        found["ta"] = row.tariff.packed
     if row.order is not None:
-        found["or"] = [_tariff(row.order.tariff), row.order.change_on]
+        found["or"] = [row.order.tariff.packed, row.order.change_on]
     if row.refunded:
         found["rf"] = [[key, time] for key, time in row.refunded.items()]
     if row.lots:
@@ -135,10 +117,10 @@ def take_parts(row: Account, found: dict[str, Any]) -> None:
     row.debt = get("de", 0)
     row.referrals_counted = get("rc", 0)
     if "ta" in found:
-        row.tariff = _read_tariff(found["ta"])
+        row.tariff = unpacked(found["ta"])
     if "or" in found:
         tariff, change_on = found["or"]
-        row.order = TariffOrder(_read_tariff(tariff), change_on)
+        row.order = TariffOrder(unpacked(tariff), change_on)
     row.refunded = {key: time for key, time in get("rf", ())}
     row.lots = [Lot(*packed) for packed in get("lo", ())]
     row.carry = {name: Decimal(text) for name, text in get("ca", {}).items()}

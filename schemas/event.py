@@ -8,10 +8,10 @@ from typing import Any, Final
 
 class Tariff:
     """A tariff as billing describes it; a tariff without a `monthly_price` is not monthly. `price_text` is the price
-    in plain notation, as rows keep it."""
+    in plain notation and `packed` the whole tariff, as rows keep them."""
 
     __slots__ = (
-        "code", "family", "min_notice_days", "monthly_price", "prepaid", "price_text", "speed_mbps",
+        "code", "family", "min_notice_days", "monthly_price", "packed", "prepaid", "price_text", "speed_mbps",
     )  # fmt: skip
 
     def __init__(
@@ -30,6 +30,9 @@ class Tariff:
         self.price_text: Final = None if monthly_price is None else f"{monthly_price:f}"
         self.prepaid: Final = prepaid
         self.min_notice_days: Final = min_notice_days
+        self.packed: Final[tuple[Any, ...]] = (
+            code, family, speed_mbps, self.price_text, prepaid, min_notice_days
+        )  # fmt: skip
 
 
 class Event:

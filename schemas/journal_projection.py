@@ -12,18 +12,19 @@ from typing import Any, Final
 import orjson
 
 from schemas.contract import Contract, Envelope, TariffTerms, identifies
-from schemas.wire_fields import Reader, compile_reader, declared
+from schemas.wire_fields import Reader, declared
 
 RAW_BYTES_MAX: Final = 4_000
 """Records up to here may be kept as they are; in a longer one there may be any amount of white space."""
 _ATTRIBUTES: Final = frozenset(Envelope.model_fields) | {"data"}
+_ATTRIBUTES_ALL: Final = len(_ATTRIBUTES)
 _CONTENT_TYPE: Final = "datacontenttype"
 
 
 class Projection:
     """What is kept of the events of one type, and how what was kept is read again."""
 
-    __slots__ = ("_names", "_nested", "read")
+    __slots__ = ("_names", "_nested", "reader")
 
     def __init__(self, model: type[Contract], path: str = "data") -> None:
         identifying = frozenset(name for name, field in model.model_fields.items() if identifies(field))
@@ -33,7 +34,7 @@ class Projection:
             for name, field in model.model_fields.items()
             if declared(field)[0] is TariffTerms
         )
-        self.read: Final[Reader] = compile_reader(model, path, leave_out=identifying)
+        self.reader: Final = Reader(model, path, leave_out=identifying)
         """Reads kept data: as the wire reads data, without the identifying fields."""
 
     def of(self, record: dict[str, Any], raw: bytes) -> bytes:
@@ -67,7 +68,9 @@ class Projection:
 
 def _has_no_others(record: dict[str, Any]) -> bool:
     """Whether a record that has every attribute it needs has no others, but for the one that says it is JSON."""
-    known = len(_ATTRIBUTES) if "data" in record else len(_ATTRIBUTES) - 1
+    others = len(record) - _ATTRIBUTES_ALL
+    if "data" not in record:
+        others += 1
     if record.get(_CONTENT_TYPE) == "application/json":
-        known += 1
-    return len(record) == known
+        others -= 1
+    return others == 0

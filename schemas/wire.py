@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from hashlib import blake2b
 from json import loads as loads_with_pairs
-from operator import itemgetter
+from sys import intern
 from typing import Any, Final
 
 import orjson
@@ -31,7 +31,7 @@ from schemas.instant import parse_instant
 from schemas.journal_projection import Projection
 from schemas.topics import TOPIC_OF_TYPE
 from schemas.unread import Unread
-from schemas.wire_fields import Reader, compile_check, compile_reader, refusal, spelled, told
+from schemas.wire_fields import Reader, compile_check, refusal, spelled, told
 
 __all__ = [
     "RECORD_BYTES_MAX",
@@ -54,13 +54,31 @@ _SORTED: Final = orjson.OPT_SORT_KEYS
 class _Kind:
     """What reading needs to know about one type."""
 
-    __slots__ = ("is_clock", "projection", "read", "topic")
+    __slots__ = ("is_clock", "projection", "reader", "topic", "type")
 
     def __init__(self, type_: str) -> None:
+        # Interned as the literals that it is compared with are: comparing then takes one glance.
+        self.type: Final = intern(type_)
         self.topic: Final = TOPIC_OF_TYPE[type_]
-        self.read: Final[Reader] = compile_reader(DATA_OF_TYPE[type_], "data")
+        self.reader: Final = Reader(DATA_OF_TYPE[type_], "data")
         self.is_clock: Final = type_ == CLOCK_ADVANCED
         self.projection: Final = Projection(DATA_OF_TYPE[type_])
+
+
+class _Source:
+    """A source of events: its name, checked, and the identities of its events."""
+
+    __slots__ = ("_begun", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name: Final = name
+        self._begun: Final = blake2b(f"{name}\0".encode(), digest_size=HASH_BYTES)
+
+    def identity(self, identifier: str) -> bytes:
+        """See `identity_hash`."""
+        hashed = self._begun.copy()
+        hashed.update(identifier.encode())
+        return hashed.digest()
 
 
 _KINDS: Final = {type_: _Kind(type_) for type_ in DATA_OF_TYPE}
@@ -69,9 +87,12 @@ _id, _source, _type, _subject, _operator = (
     for name in ("id", "source", "type", "subject", "operator")
 )
 _ATTRIBUTES: Final = ("specversion", "type", "id", "source", "subject", "operator", "time", "data")
-_attributes: Final = itemgetter(*_ATTRIBUTES)
 _TIME_RIGHT: Final = spelled(Envelope.model_fields["time"]).right
-_sources_seen: Final[set[str]] = set()
+_sources: Final[dict[str, _Source]] = {}
+"""Those seen lately: there are few, so each is checked once."""
+
+_fresh_hash: Final = blake2b(digest_size=HASH_BYTES)
+"""To be copied: that costs less than a new one, whose arguments are named."""
 
 
 def read_event(
@@ -95,23 +116,30 @@ def read_event(
     if type(record) is not dict:
         raise Unreadable(NOT_CLOUDEVENT, f"value: {told(record)}; a CloudEvent is a JSON object")
     try:
-        version, type_, identifier, source, account, operator, time, data = _attributes(record)
+        version, type_, identifier, named = (
+            record["specversion"], record["type"], record["id"], record["source"]
+        )  # fmt: skip
+        account, operator, time, data = (
+            record["subject"], record["operator"], record["time"], record["data"]
+        )  # fmt: skip
     except KeyError:
-        version, type_, identifier, source, account, operator, time, data = map(record.get, _ATTRIBUTES)
+        version, type_, identifier, named, account, operator, time, data = map(record.get, _ATTRIBUTES)
     if version != "1.0":
         raise Unreadable(NOT_CLOUDEVENT, f'specversion: {told(version)}; must be the string "1.0"')
     kind = _KINDS.get(type_) if type(type_) is str else None
     if kind is None:
-        raise Unreadable(UNKNOWN_TYPE, f"type: {told(_type(type_))}; the types are listed in docs/events.md")
-    identifier = _id(identifier)
-    if type(source) is not str or source not in _sources_seen:
-        source = _new_source(source)
+        listed = "the types are listed in docs/events.md"
+        raise Unreadable(UNKNOWN_TYPE, f"type: {told(_type.of(type_))}; {listed}")
+    identifier = _id.of(identifier)
+    source = _sources.get(named) if type(named) is str else None
+    if source is None:
+        source = _new_source(named)
     if kind.is_clock:
         account = operator = ""
     else:
-        account = _subject(account)
+        account = _subject.of(account)
         if type(operator) is not str or operator not in operators:
-            raise _unknown_operator(_operator(operator), operators)
+            raise _unknown_operator(_operator.of(operator), operators)
         if key is not None and key != f"{operator}/{account}".encode():
             raise Unreadable(WRONG_KEY, f"key: {_told_key(key)}; the record's key is operator/subject")
     if topic is not None and topic != kind.topic:
@@ -126,17 +154,17 @@ def read_event(
         data = {}
     elif type(data) is not dict:
         raise refusal("data", data, "a JSON object")
-    known = kind.read(data)
+    known = kind.reader.read(data)
     content = _content(record, value)
     return Event(
         operator,
         account,
-        type_,
-        source,
+        kind.type,
+        source.name,
         identifier,
         instant,
         known,
-        identity_hash(source, identifier),
+        source.identity(identifier),
         content,
         value,
         kind.projection.of(record, value),
@@ -157,7 +185,7 @@ def read_kept(kept: dict[str, Any], content: bytes) -> Event:
         source,
         identifier,
         parse_instant(kept["time"]),
-        _KINDS[type_].projection.read(data or {}),
+        _KINDS[type_].projection.reader.read(data or {}),
         identity_hash(source, identifier),
         content,
         b"",
@@ -168,7 +196,8 @@ def read_kept(kept: dict[str, Any], content: bytes) -> Event:
 def identity_hash(source: str, identifier: str) -> bytes:
     """64-bit hash of an event's identity within its account. Neither part holds control characters, so the
     zero between them cannot be part of one."""
-    return blake2b(f"{source}\0{identifier}".encode(), digest_size=HASH_BYTES).digest()
+    known = _sources.get(source)
+    return (_Source(source) if known is None else known).identity(identifier)
 
 
 def content_hash(record: dict[str, Any]) -> bytes:
@@ -185,16 +214,20 @@ def _canonical(record: dict[str, Any]) -> bytes:
 
 
 def _hashed(canonical: bytes) -> bytes:
-    return blake2b(canonical, digest_size=HASH_BYTES).digest()
+    hashed = _fresh_hash.copy()
+    hashed.update(canonical)
+    return hashed.digest()
 
 
 def _content(record: dict[str, Any], value: bytes) -> bytes:
     """The content hash of a record that names no key twice, of which parsers keep one or the other.
 
-    A key that was dropped leaves the value with more colons than the record has; an escape may spell one, too.
+    A record that is written again exactly as it came has lost nothing in between; most come so. Of the others, a
+    key that was dropped leaves the value with more colons than the record has; an escape may spell one, too.
     """
     canonical = _canonical(record)
-    if value.count(b":") != canonical.count(b":") or b"\\u003" in value:
+    came_so = len(value) == len(canonical) and value == _dumps(record)
+    if not came_so and (value.count(b":") != canonical.count(b":") or b"\\u003" in value):
         _refuse_key_twice(value)
     return _hashed(canonical)
 
@@ -219,12 +252,12 @@ def _wrong_size(value: bytes | None) -> Unreadable:
     return Unreadable(TOO_LARGE, f"value: {len(value)} bytes; at most {RECORD_BYTES_MAX} are read")
 
 
-def _new_source(value: Any) -> str:
-    """A source not seen lately, checked; there are few of them, so those seen are checked once."""
-    source: str = _source(value)
-    if len(_sources_seen) >= SOURCES_SEEN_MAX:
-        _sources_seen.clear()
-    _sources_seen.add(source)
+def _new_source(value: Any) -> _Source:
+    """A source not seen lately, checked."""
+    source = _Source(_source.of(value))
+    if len(_sources) >= SOURCES_SEEN_MAX:
+        _sources.clear()
+    _sources[source.name] = source
     return source
 
 

@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable, Collection
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
+import orjson
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
@@ -19,20 +20,27 @@ from schemas.contract import Contract, TariffTerms
 from schemas.contract_forms import TEXT_CHARACTERS_MAX, Spelled
 from schemas.dead_letter import MALFORMED_FIELD, MISSING_FIELD, Unreadable
 from schemas.event import Tariff
-
-type_of = type
-Check = Callable[[Any], Any]
-"""A decoded JSON value → its converted value; raises `Unreadable`."""
-
-Reader = Callable[[dict[str, Any]], Any]
-"""A decoded JSON object → the fields it holds, converted; raises `Unreadable`."""
+from schemas.shared_tariffs import shared
 
 REMEMBERED_MAX: Final = 8_000
 REMEMBERED_CHARACTERS_MAX: Final = 32
-"""Values that a field's reader remembers as checked before it starts afresh, and how long they may be:
-amounts, dates, services and numbers of months repeat."""
+"""Strings that a field's reader remembers as checked before it starts afresh, and how long they may be:
+amounts, dates, services and cities repeat."""
+
+TERMS_BYTES_MAX: Final = 300
+"""The terms of a tariff are remembered up to here."""
 
 SHOWN_CHARACTERS_MAX: Final = 60
+
+
+class Check:
+    """What one value must be. Objects with a method, not functions: compiled, those are called directly."""
+
+    __slots__ = ()
+
+    def of(self, value: Any) -> Any:
+        """A decoded JSON value, converted; raises `Unreadable`."""
+        raise NotImplementedError
 
 
 class _Field:
@@ -45,52 +53,54 @@ class _Field:
         self.check: Final = compile_check(field, f"{path}.{name}")
         self.required: Final = field.is_required()
         self.default: Final[Any] = field.default
-        self.remembered: Final[dict[str | int, Any]] = {}
+        self.remembered: Final[dict[str, Any]] = {}
 
-    def learn(self, value: str | int) -> Any:
-        """Checks a value and remembers what it becomes."""
-        converted = self.check(value)
-        if isinstance(value, int) or len(value) <= REMEMBERED_CHARACTERS_MAX:
+    def learn(self, value: str) -> Any:
+        """Checks a string and remembers what it becomes."""
+        converted = self.check.of(value)
+        if len(value) <= REMEMBERED_CHARACTERS_MAX:
             if len(self.remembered) >= REMEMBERED_MAX:
                 self.remembered.clear()
             self.remembered[value] = converted
         return converted
 
 
-def compile_reader(model: type[Contract], path: str, leave_out: Collection[str] = ()) -> Reader:
-    """The reader of a model's fields but those to `leave_out`; `path` stands before names in error details."""
-    fields = tuple(
-        _Field(name, field, path) for name, field in model.model_fields.items() if name not in leave_out
-    )
-    lean = tuple((field.name, field.remembered.get, field) for field in fields)
-    rules = model.REQUIRED_WHEN
+class Reader:
+    """Reads a model's fields but those to `leave_out`; `path` stands before names in error details."""
 
-    def read(given: dict[str, Any]) -> dict[str, Any]:
+    __slots__ = ("_fields", "_path", "_rules")
+
+    def __init__(self, model: type[Contract], path: str, leave_out: Collection[str] = ()) -> None:
+        self._path: Final = path
+        self._fields: Final = tuple(
+            [_Field(name, field, path) for name, field in model.model_fields.items() if name not in leave_out]
+        )
+        self._rules: Final = model.REQUIRED_WHEN
+
+    def read(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The fields that a decoded JSON object holds, converted; raises `Unreadable`."""
         found: dict[str, Any] = {}
-        get = given.get
-        for name, recall, field in lean:
-            value = get(name)
-            # Only these two types: `True` and `1.0` would find what was remembered for `1`.
-            if type_of(value) is str or type_of(value) is int:
-                converted = recall(value)
-                found[name] = field.learn(value) if converted is None else converted
+        for field in self._fields:
+            value = given.get(field.name)
+            if type(value) is str:
+                converted = field.remembered.get(value)
+                found[field.name] = field.learn(value) if converted is None else converted
             elif value is not None or field.required:
-                found[name] = field.check(value)
+                found[field.name] = field.check.of(value)
             elif field.default is not None:
-                found[name] = field.default
+                found[field.name] = field.default
+        if self._rules:
+            self._keep_rules(found)
         return found
 
-    def read_with_rules(given: dict[str, Any]) -> dict[str, Any]:
-        found = read(given)
-        for rule in rules:
+    def _keep_rules(self, found: dict[str, Any]) -> None:
+        path = self._path
+        for rule in self._rules:
             if found.get(rule.field) == rule.value and rule.required not in found:
                 raise Unreadable(
                     MISSING_FIELD,
                     f"{path}.{rule.required}: missing; required when {path}.{rule.field} is {rule.value}",
                 )
-        return found
-
-    return read_with_rules if rules else read
 
 
 def compile_check(field: FieldInfo, path: str) -> Check:
@@ -100,13 +110,13 @@ def compile_check(field: FieldInfo, path: str) -> Check:
         if isinstance(marker, Spelled):
             return _spelled(marker, path)
     if annotation is bool:
-        return _flag(path)
+        return _Flag(path)
     if annotation is int:
-        return _integer(metadata, path)
+        return _Integer(metadata, path)
     if get_origin(annotation) is Literal:
-        return _one_of(get_args(annotation), path)
+        return _OneOf(get_args(annotation), path)
     if annotation is TariffTerms:
-        return _tariff(path)
+        return _Terms(path)
     raise TypeError(f"{path}: no lean check for {annotation!r} with {metadata!r}")
 
 
@@ -151,102 +161,158 @@ def declared(field: FieldInfo) -> tuple[Any, tuple[Any, ...]]:
 
 def _spelled(form: Spelled, path: str) -> Check:
     if form.convert is not None:
-        return _converted(form, form.convert, path)
+        return _Converted(form, form.convert, path)
     if form.pattern is None:
-        return _text(form, path)
-    return _matching(form, path)
+        return _Text(form, path)
+    return _Matching(form, path)
 
 
-def _text(form: Spelled, path: str) -> Check:
-    right, characters_max = form.right, form.characters_max
-    assert characters_max is not None, path
+class _Text(Check):
+    """A string that only its length limits."""
 
-    def check(value: Any) -> str:
-        if type_of(value) is str and 0 < len(value) <= characters_max:
+    __slots__ = ("_characters_max", "_path", "_right")
+
+    def __init__(self, form: Spelled, path: str) -> None:
+        assert form.characters_max is not None, path
+        self._characters_max: Final[int] = form.characters_max
+        self._path: Final = path
+        self._right: Final[str] = form.right
+
+    def of(self, value: Any) -> str:
+        """The string itself."""
+        if type(value) is str and 0 < len(value) <= self._characters_max:
             return value
-        raise refusal(path, value, right)
-
-    return check
+        raise refusal(self._path, value, self._right)
 
 
-def _matching(form: Spelled, path: str) -> Check:
-    right, matches = form.right, _matcher(form)
-    characters_max = form.characters_max or TEXT_CHARACTERS_MAX
-    # Printable means no control character, so for a form that only forbids those the pattern can be spared.
-    printable_will_do = matches("Printable, and любой") is not None
+class _Matching(Check):
+    """A string of one pattern."""
 
-    def check(value: Any) -> str:
-        if type_of(value) is str and 0 < len(value) <= characters_max:
-            if printable_will_do and value.isprintable():
+    __slots__ = ("_characters_max", "_matches", "_path", "_printable_will_do", "_right")
+
+    def __init__(self, form: Spelled, path: str) -> None:
+        self._characters_max: Final[int] = form.characters_max or TEXT_CHARACTERS_MAX
+        self._path: Final = path
+        self._right: Final[str] = form.right
+        self._matches: Final = _matcher(form)
+        # Printable means no control character, so for a form that only forbids those the pattern can be spared.
+        self._printable_will_do: Final = self._matches("Printable, and любой") is not None
+
+    def of(self, value: Any) -> str:
+        """The string itself."""
+        if type(value) is str and 0 < len(value) <= self._characters_max:
+            if self._printable_will_do and value.isprintable():
                 return value
-            if matches(value):
+            if self._matches(value):
                 return value
-        raise refusal(path, value, right)
-
-    return check
+        raise refusal(self._path, value, self._right)
 
 
-def _converted(form: Spelled, convert: Callable[[str], object], path: str) -> Check:
-    right, matches = form.right, _matcher(form)
-    characters_max = form.characters_max
+class _Converted(Check):
+    """A string of one pattern that becomes something else."""
 
-    def check(value: Any) -> object:
-        if type_of(value) is not str:
-            raise refusal(path, value, right)
-        if not matches(value) or (characters_max is not None and len(value) > characters_max):
-            raise refusal(path, value, right)
+    __slots__ = ("_characters_max", "_convert", "_matches", "_path", "_right")
+
+    def __init__(self, form: Spelled, convert: Callable[[str], object], path: str) -> None:
+        self._characters_max: Final[int | None] = form.characters_max
+        self._convert: Final = convert
+        self._path: Final = path
+        self._right: Final[str] = form.right
+        self._matches: Final = _matcher(form)
+
+    def of(self, value: Any) -> object:
+        """What the string becomes."""
+        if type(value) is not str or not self._matches(value):
+            raise refusal(self._path, value, self._right)
+        if self._characters_max is not None and len(value) > self._characters_max:
+            raise refusal(self._path, value, self._right)
         try:
-            return convert(value)
+            return self._convert(value)
         except Unreadable as unreadable:
-            raise Unreadable(unreadable.reason, f"{path}: {unreadable.detail}") from None
-
-    return check
+            raise Unreadable(unreadable.reason, f"{self._path}: {unreadable.detail}") from None
 
 
 def _matcher(form: Spelled) -> Callable[[str], object]:
     return re.compile(form.pattern if form.pattern is not None else r"(?s).+").fullmatch
 
 
-def _flag(path: str) -> Check:
-    def check(value: Any) -> bool:
+class _Flag(Check):
+    """A boolean."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path: Final = path
+
+    def of(self, value: Any) -> bool:
+        """The boolean itself."""
         if value is True or value is False:
             return value
-        raise refusal(path, value, "true or false")
-
-    return check
+        raise refusal(self._path, value, "true or false")
 
 
-def _integer(metadata: tuple[Any, ...], path: str) -> Check:
-    (least,) = (int(str(marker.ge)) for marker in metadata if isinstance(marker, Ge))
-    (most,) = (int(str(marker.le)) for marker in metadata if isinstance(marker, Le))
-    right = f"a whole JSON number from {least} to {most}"
+class _Integer(Check):
+    """A whole number within bounds."""
 
-    def check(value: Any) -> int:
-        if type_of(value) is int and least <= value <= most:
+    __slots__ = ("_least", "_most", "_path")
+
+    def __init__(self, metadata: tuple[Any, ...], path: str) -> None:
+        (least,) = [int(str(marker.ge)) for marker in metadata if isinstance(marker, Ge)]
+        (most,) = [int(str(marker.le)) for marker in metadata if isinstance(marker, Le)]
+        self._least: Final[int] = least
+        self._most: Final[int] = most
+        self._path: Final = path
+
+    def of(self, value: Any) -> int:
+        """The number itself; `true` is none, though Python counts it among the whole numbers."""
+        if type(value) is int and self._least <= value <= self._most:
             return value
-        raise refusal(path, value, right)
-
-    return check
+        raise refusal(self._path, value, f"a whole JSON number from {self._least} to {self._most}")
 
 
-def _one_of(values: tuple[str, ...], path: str) -> Check:
-    allowed = frozenset(values)
-    right = f"one of {', '.join(values)}"
+class _OneOf(Check):
+    """A string out of a few."""
 
-    def check(value: Any) -> str:
-        if type_of(value) is str and value in allowed:
+    __slots__ = ("_allowed", "_path", "_right")
+
+    def __init__(self, values: tuple[str, ...], path: str) -> None:
+        self._allowed: Final = frozenset(values)
+        self._path: Final = path
+        self._right: Final = f"one of {', '.join(values)}"
+
+    def of(self, value: Any) -> str:
+        """The string itself."""
+        if type(value) is str and value in self._allowed:
             return value
-        raise refusal(path, value, right)
-
-    return check
+        raise refusal(self._path, value, self._right)
 
 
-def _tariff(path: str) -> Check:
-    read = compile_reader(TariffTerms, path)
+class _Terms(Check):
+    """The terms of a tariff. There are few tariffs, so those read lately are remembered."""
 
-    def check(value: Any) -> Tariff:
-        if type_of(value) is not dict:
-            raise refusal(path, value, 'an object such as {"code": "unlim-100", "family": "Unlim"}')
-        return Tariff(**read(value))
+    __slots__ = ("_path", "_reader", "_remembered")
 
-    return check
+    def __init__(self, path: str) -> None:
+        self._path: Final = path
+        self._reader: Final = Reader(TariffTerms, path)
+        self._remembered: Final[dict[bytes, Tariff]] = {}
+        """By the terms as JSON: it tells `1`, `1.0` and `true` apart, as values in a key would not."""
+
+    def of(self, value: Any) -> Tariff:
+        """The tariff."""
+        if type(value) is not dict:
+            raise refusal(self._path, value, 'an object such as {"code": "unlim-100", "family": "Unlim"}')
+        try:
+            terms = orjson.dumps(value)
+        except TypeError:  # nested deeper than JSON is written: refused when its record is hashed
+            return Tariff(**self._reader.read(value))
+        tariff = self._remembered.get(terms)
+        return self._learn(terms, value) if tariff is None else tariff
+
+    def _learn(self, terms: bytes, value: dict[str, Any]) -> Tariff:
+        tariff = shared(Tariff(**self._reader.read(value)))
+        if len(terms) <= TERMS_BYTES_MAX:
+            if len(self._remembered) >= REMEMBERED_MAX:
+                self._remembered.clear()
+            self._remembered[terms] = tariff
+        return tariff

@@ -17,6 +17,7 @@ from schemas.contract import TariffTerms
 from schemas.contract_examples import FULL_DATA, record_of
 from schemas.dead_letter import Unreadable
 from schemas.event import Event, Tariff
+from schemas.shared_tariffs import unpacked
 from schemas.topics import TOPIC_OF_TYPE
 from schemas.wire import RECORD_BYTES_MAX, parse_instant, read_event
 
@@ -594,3 +595,49 @@ def test_an_instant_is_what_datetime_says(moment: datetime, offset_minutes: int,
 def test_a_date_is_what_date_says(moment: date) -> None:
     record = with_data("tariff.change-requested", change_on=moment.isoformat())
     assert read(record).data["change_on"] == moment.toordinal()
+
+
+def test_a_key_that_stands_twice_is_found_where_a_number_makes_up_for_the_length() -> None:
+    twice = orjson.dumps(payment())[:-1] + b',"n":1,"n":1e6}'
+    assert len(orjson.dumps(orjson.loads(twice))) == len(twice), (
+        "1000000.0 is as much longer as a key was dropped"
+    )
+    assert refusal(twice).reason == dead_letter.DUPLICATE_KEY
+
+
+def test_tariffs_that_are_told_alike_are_one_object_from_record_or_row() -> None:
+    record = with_data("tariff.changed", tariff={"code": "c", "family": "f", "monthly_price": "75.10"})
+    tariff = read(record).data["tariff"]
+    again = with_data(
+        "tariff.changed", tariff={"family": "f", "monthly_price": "075.10", "code": "c", "?": 1}
+    )
+    assert read(record).data["tariff"] is tariff
+    assert read(again).data["tariff"] is tariff
+    assert unpacked(orjson.loads(orjson.dumps(tariff.packed))) is tariff
+
+
+def test_a_tariff_that_differs_in_a_digit_of_its_price_is_another() -> None:
+    prices = ("75.1", "75.10", None)
+    tariffs = [
+        read(with_data("tariff.changed", tariff={"code": "c", "family": "f", "monthly_price": p})).data[
+            "tariff"
+        ]
+        for p in prices
+    ]
+    assert tuple(tariff.price_text for tariff in tariffs) == prices
+
+
+def test_a_tariff_read_before_does_not_let_its_lookalikes_pass() -> None:
+    right = {"code": "c", "family": "f", "speed_mbps": 1, "prepaid": True, "min_notice_days": 1}
+    for _ in range(2):
+        read(with_data("tariff.changed", tariff=right))
+        for name, lookalike in (("speed_mbps", True), ("speed_mbps", 1.0), ("prepaid", 1), ("code", None)):
+            error = refusal(with_data("tariff.changed", tariff={**right, name: lookalike}))
+            assert error.detail.startswith(f"data.tariff.{name}: ")
+
+
+def test_a_tariff_nested_too_deeply_is_refused_as_the_record_that_it_is_in() -> None:
+    terms = b'{"code":"c","family":"f","deep":' + b"[" * 400 + b"]" * 400 + b"}"
+    record = orjson.dumps(with_data("tariff.changed", tariff="TERMS")).replace(b'"TERMS"', terms)
+    error = refusal(record)
+    assert (error.reason, error.detail) == (dead_letter.NOT_JSON, "value: nested deeper than 250 levels")
