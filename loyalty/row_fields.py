@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from schemas import account_rest, seen
-from schemas.account import Account
+from schemas.account import FIELDS, Account
 from schemas.account_codec import decode
 from schemas.billing_history import payments_of, steps_of
 
@@ -36,7 +36,7 @@ def fields_of(row: Account) -> dict[str, Any]:
     """What of a row differs from a new account, by field name, as JSON can hold it."""
     found = {
         name: getattr(row, name)
-        for name in Account.__slots__
+        for name in FIELDS
         if name not in _LEFT_OUT and getattr(row, name) != getattr(_NEW, name)
     }
     found |= {account_rest.ATTRIBUTES[key]: part for key, part in account_rest.parts(row).items()}

@@ -113,18 +113,22 @@ class TariffOrder:
         self.change_on = change_on
 
 
+FIELDS: Final = (
+    "activated_at", "activated_day", "advocated", "balance", "billing_day", "billing_month",
+    "billing_next", "blocks", "carry", "city", "claims", "clock", "closed", "debt", "discounts",
+    "dwelling", "enrolled_day", "entitlements", "existing_customer", "feasible_ultra", "gifts", "goal",
+    "id", "last_change_day", "level", "level_base", "level_months_base", "lots", "next_due", "opened", "opened_at",
+    "operator", "order", "paid_count", "participant", "past_discounts", "payments", "promo_until",
+    "purchases", "referrals_counted", "refunded", "seen", "segment", "signed_on", "steps", "tariff",
+    "tenure_day", "totals",
+)  # fmt: skip
+"""The attributes of an `Account`; a compiled class does not tell them."""
+
+
 class Account:
     """One account of one operator. Only the engine changes it."""
 
-    __slots__ = (
-        "activated_at", "activated_day", "advocated", "balance", "billing_day", "billing_month",
-        "billing_next", "blocks", "carry", "city", "claims", "clock", "closed", "debt", "discounts",
-        "dwelling", "enrolled_day", "entitlements", "existing_customer", "feasible_ultra", "gifts", "goal",
-        "id", "last_change_day", "level", "level_base", "level_months_base", "lots", "next_due", "opened", "opened_at",
-        "operator", "order", "paid_count", "participant", "past_discounts", "payments", "promo_until",
-        "purchases", "referrals_counted", "refunded", "seen", "segment", "signed_on", "steps", "tariff",
-        "tenure_day", "totals",
-    )  # fmt: skip
+    __slots__ = FIELDS
 
     def __init__(self, operator: str, id: str) -> None:
         self.operator = operator

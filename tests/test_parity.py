@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from agents.fold import TaskState
 from agents.replay import Replay
 from loyalty.cli import run
+from schemas.account_codec import decode, encode
 from schemas.contract import DATA_OF_TYPE, identifies
 from schemas.contract_examples import record_of
 from schemas.record import Record
@@ -145,9 +146,9 @@ def test_the_audit_agrees_with_workers_that_go_on_and_finds_a_row_that_was_chang
     until(lambda: world.lag() == 0, 60, "an end")
     latest = {r.key: r for r in world.read(changelog_topic(world.application_id))}
     record = next(r for key, r in sorted(latest.items()) if key.startswith(b"orgtechservice/"))
-    row = orjson.loads(record.value)
-    row["l"] = row.get("l", 0) + 1
-    _write(world, changelog_topic(world.application_id), record.partition, record.key, orjson.dumps(row))
+    row = decode("orgtechservice", "", record.value)
+    row.level += 1
+    _write(world, changelog_topic(world.application_id), record.partition, record.key, encode(row))
     assert run(["audit", "mts"]) == 0
     capsys.readouterr()
     assert run(["audit", "orgtechservice", "--json"]) == 1
