@@ -188,9 +188,9 @@ class _Partition:
 
     def _difference(self, key: bytes) -> Difference:
         given, there = (fields(row) for row in (self._replay.row(key), self._table.get(key)))
-        fields = {
+        different = {
             name: (given.get(name), there.get(name))
             for name in sorted(given.keys() | there.keys())
             if given.get(name) != there.get(name)
         }
-        return Difference(key.decode("utf-8", "backslashreplace"), self._partition, fields)
+        return Difference(key.decode("utf-8", "backslashreplace"), self._partition, different)
