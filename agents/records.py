@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
 
+
+@mypyc_attr(acyclic=True)
 class Produce:
     """One record to be written; `timestamp` in milliseconds since the epoch."""
 
@@ -17,6 +20,7 @@ class Produce:
         self.timestamp: Final = timestamp
 
 
+@mypyc_attr(acyclic=True)
 class FoldResult:
     """What some records caused.
 

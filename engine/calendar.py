@@ -10,6 +10,8 @@ import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from mypy_extensions import mypyc_attr
+
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
 _EPOCH_DAY: Final = datetime.date(1970, 1, 1).toordinal()
@@ -29,6 +31,7 @@ _HOURS: Final = [f"T{hour:02}" for hour in range(24)]
 _SIXTIETHS: Final = [f":{number:02}" for number in range(60)]
 
 
+@mypyc_attr(acyclic=True)
 class _LocalDay:
     """A day in a zone, as long as one offset holds: from `start` until `end`, `ordinal` by the calendar.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from mypy_extensions import mypyc_attr
+
 from engine.rulebook import Rulebook
 from schemas.account import Account
 from schemas.json_text import quoted
@@ -12,6 +14,7 @@ from schemas.outcome import Cause, Decision, Outcome
 from schemas.told_cause import ToldCause
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Turn:
     """One cause acting on one account row.
 

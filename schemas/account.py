@@ -9,6 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
+from mypy_extensions import mypyc_attr
+
 from schemas.event import Tariff
 from schemas.outcome import Cause
 
@@ -19,6 +21,7 @@ BLOCK_BITS: Final = {"debt": 1, "voluntary": 2, "other": 4}
 """Kind of block → its bit in `Account.blocks`."""
 
 
+@mypyc_attr(acyclic=True)
 class Lot:
     """Points that came together and expire together; `expires_on` is the first day they cannot be used."""
 
@@ -30,6 +33,7 @@ class Lot:
         self.expires_on = expires_on
 
 
+@mypyc_attr(acyclic=True)
 class Discount:
     """A discount granted and not yet ended; `last_day` 0: it has none. `rule` is its id."""
 
@@ -58,6 +62,7 @@ REJECTED: Final = 3
 RETURNED: Final = 4
 
 
+@mypyc_attr(acyclic=True)
 class Purchase:
     """A purchase by its id: its `state`, the `points` it earned, the `lots` they are in, the day it was made.
 
@@ -74,6 +79,7 @@ class Purchase:
         self.lots: list[str] = []
 
 
+@mypyc_attr(acyclic=True)
 class Claim:
     """A code this account has registered, from registration to the end of the referral.
 
@@ -92,6 +98,7 @@ class Claim:
         self.converted: Cause | None = None
 
 
+@mypyc_attr(acyclic=True)
 class Gift:
     """A gift made: for the limits of its local `day` and month. `transfer` is the id of the causing event."""
 
@@ -103,6 +110,7 @@ class Gift:
         self.transfer = transfer
 
 
+@mypyc_attr(acyclic=True)
 class TariffOrder:
     """A tariff change that waits for its day."""
 
@@ -125,6 +133,7 @@ FIELDS: Final = (
 """The attributes of an `Account`; a compiled class does not tell them."""
 
 
+@mypyc_attr(acyclic=True)
 class Account:
     """One account of one operator. Only the engine changes it."""
 

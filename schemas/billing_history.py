@@ -10,6 +10,8 @@ from decimal import Decimal
 from struct import Struct
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from schemas import packed
 
 PAYMENT_BYTES: Final = 18
@@ -41,6 +43,7 @@ _PRICES_REMEMBERED_MAX: Final = 10_000
 _packed_prices: Final[dict[str, bytes]] = {}
 
 
+@mypyc_attr(acyclic=True)
 class Payment:
     """A payment that counts for billing dates `first` … `first + months - 1`; `first` -1: not activated yet.
 
@@ -104,6 +107,7 @@ def oldest_run_end(payments: bytes) -> int:
     return run[0] + run[1]
 
 
+@mypyc_attr(acyclic=True)
 class LevelStep:
     """One step in the history of the level, kept so that a late or refunded payment can put things right.
 

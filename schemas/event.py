@@ -5,7 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
+from mypy_extensions import mypyc_attr
 
+
+@mypyc_attr(acyclic=True)
 class Tariff:
     """A tariff as billing describes it; a tariff without a `monthly_price` is not monthly. `price_text` is the price
     in plain notation and `packed` the whole tariff, as rows keep them."""
@@ -35,6 +38,7 @@ class Tariff:
         )  # fmt: skip
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Event:
     """One readable inbound event.
 

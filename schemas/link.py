@@ -6,6 +6,7 @@ import hashlib
 from typing import Any, Final
 
 import orjson
+from mypy_extensions import mypyc_attr
 
 from schemas import link_checks
 from schemas.outcome import Cause
@@ -22,6 +23,7 @@ RETURN: Final = "transfer.return"
 _VERSION: Final = 1
 
 
+@mypyc_attr(acyclic=True)
 class Link:
     """One step between two accounts.
 

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any, Final
 
 import orjson
+from mypy_extensions import mypyc_attr
 
 from schemas.json_text import quoted
 
@@ -14,6 +15,7 @@ _UNFED: Final = hashlib.blake2b(digest_size=16)
 """The hash of an outcome's id before anything is fed to it: a copy costs less than one made anew."""
 
 
+@mypyc_attr(acyclic=True)
 class Cause:
     """What an outcome follows from: an event, or a due moment of the account itself.
 
@@ -45,6 +47,7 @@ class Cause:
         return cls(*packed)
 
 
+@mypyc_attr(acyclic=True)
 class Decision:
     """What all outcomes of one decision share: whose they are, what they follow from, when and by which revision.
 
@@ -85,6 +88,7 @@ class Decision:
         return hashed.hexdigest()
 
 
+@mypyc_attr(acyclic=True)
 class Outcome:
     """One decided fact about one account; `data` holds `rule`, `reason` and what SPEC section 1 names for the type."""
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from schemas.outcome import Cause
 
 FORGOTTEN_SOURCE: Final = "/loyalty/forgotten"
 """The source of every erased cause."""
 
 
+@mypyc_attr(acyclic=True)
 class ToldCause(Cause):
     """`ids` are those of its outcomes, in the order in which they are decided."""
 
