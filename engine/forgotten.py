@@ -18,15 +18,18 @@ MARK: Final = "~"
 class Forgotten:
     """Makes those names with the deployment's secret key, the one of the referral codes."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_begun",)
 
     def __init__(self, key: bytes) -> None:
-        self._key: Final = hashlib.blake2b(key, digest_size=32, person=b"forgotten").digest()
+        derived = hashlib.blake2b(key, digest_size=32, person=b"forgotten").digest()
+        self._begun: Final = hashlib.blake2b(key=derived, digest_size=16)
+        """To be copied for each name: the key is worked in once."""
 
     def name(self, operator: str, account: str) -> str:
         """Under which name the closed books of a forgotten account stand."""
-        named = f"{operator}\0{account}".encode()
-        return MARK + hashlib.blake2b(named, key=self._key, digest_size=16).hexdigest()
+        hashed = self._begun.copy()
+        hashed.update(f"{operator}\0{account}".encode())
+        return MARK + hashed.hexdigest()
 
     def key(self, operator: str, account: str) -> bytes:
         """The key of the row that says that the account was forgotten."""
