@@ -19,6 +19,9 @@ from schemas.account import Account
 from schemas.billing_history import PAYMENT_BYTES, STEP_BYTES
 from schemas.seen import ENTRY_BYTES
 
+_dumps: Final = orjson.dumps
+_loads: Final = orjson.loads
+
 VERSION: Final = 2
 _VERSION_1_BEGINS: Final = ord("{")
 
@@ -32,6 +35,8 @@ _HEAD: Final = Struct(
     "BBBB"  # billing day, blocks, level, level base
 )
 _HEAD_BYTES: Final = _HEAD.size
+_pack: Final = _HEAD.pack
+_head_of: Final = _HEAD.unpack_from
 _next_due_in: Final = Struct("<4xq").unpack_from
 
 _OPENED: Final = 1
@@ -49,7 +54,7 @@ _DWELLING_PLACES: Final = {name: place for place, name in enumerate(_DWELLINGS)}
 
 def encode(row: Account) -> bytes:
     """The row's bytes."""
-    head = _HEAD.pack(
+    head = _pack(
         VERSION,
         (_OPENED if row.opened else 0)
         | (_CLOSED if row.closed else 0)
@@ -79,7 +84,7 @@ def encode(row: Account) -> bytes:
         row.level,
         row.level_base,
     )
-    return b"".join((head, row.seen, row.payments, row.steps, orjson.dumps(account_rest.parts(row))))
+    return b"".join((head, row.seen, row.payments, row.steps, _dumps(account_rest.parts(row))))
 
 
 def decode(operator: str, id: str, value: bytes) -> Account:
@@ -116,7 +121,7 @@ def decode(operator: str, id: str, value: bytes) -> Account:
         row.blocks,
         row.level,
         row.level_base,
-    ) = _HEAD.unpack_from(value)
+    ) = _head_of(value)
     row.opened = bool(flags & _OPENED)
     row.closed = bool(flags & _CLOSED)
     row.existing_customer = bool(flags & _EXISTING_CUSTOMER)
@@ -130,7 +135,7 @@ def decode(operator: str, id: str, value: bytes) -> Account:
     row.seen = value[_HEAD_BYTES:payments_at]
     row.payments = value[payments_at:steps_at]
     row.steps = value[steps_at:rest_at]
-    rest: dict[str, Any] = orjson.loads(value[rest_at:])
+    rest: dict[str, Any] = _loads(value[rest_at:])
     account_rest.take_parts(row, rest)
     return row
 

@@ -20,7 +20,7 @@ NO_CONTENT: Final = bytes(8)
 """Content hash of what is known by its identity alone."""
 _CONTENT: Final = 8
 _TIME: Final = 16
-_ENTRY: Final = Struct("<8s8sq")
+_entry: Final = Struct("<8s8sq").pack
 _time_at: Final = Struct("<q").unpack_from
 
 
@@ -42,7 +42,8 @@ def time(seen: bytes, at: int) -> int:
 
 def entry(identity: bytes, content: bytes, time: int) -> bytes:
     """One entry."""
-    return _ENTRY.pack(identity, content, time)
+    packed_entry: bytes = _entry(identity, content, time)
+    return packed_entry
 
 
 def remember(seen: bytes, identity: bytes, content: bytes, time_: int, horizon: int) -> bytes:
