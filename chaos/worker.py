@@ -14,7 +14,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -69,7 +69,7 @@ class Watched:
         await self._producer.begin()
         self._order.reached(AFTER_BEGIN)
 
-    async def send(self, topic: str, partition: int, items: Sequence[Item]) -> int:
+    async def send(self, topic: str, partition: int, items: Iterable[Item]) -> int:
         """With a point once the broker has the records, while others have yet to be sent."""
         end = await self._producer.send(topic, partition, items)
         self._order.reached(MID_PUBLISH)

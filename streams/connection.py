@@ -7,6 +7,7 @@ for good and without a word: whoever waits for them waits for ever.
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 from aiokafka.conn import AIOKafkaConnection, CloseReason
@@ -19,6 +20,7 @@ def report_broken_connections() -> None:
     if getattr(send, "tells", False):
         return
 
+    @wraps(send)
     def telling(self: Any, request: Any, expect_response: bool = True) -> Any:
         try:
             return send(self, request, expect_response)

@@ -87,8 +87,8 @@ class TaskProducer(Protocol):
         """Begin a transaction."""
         ...
 
-    async def send(self, topic: str, partition: int, items: Sequence[Item]) -> int:
-        """Write records and wait for them; returns the offset after the last one."""
+    async def send(self, topic: str, partition: int, items: Iterable[Item]) -> int:
+        """Write records, which are gone through once, and wait for them; returns the offset after the last one."""
         ...
 
     async def send_offsets(self, offsets: Mapping[TP, int], group: str) -> None:

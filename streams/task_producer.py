@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata, TopicPartition
 from faust.types import TP
 
 from streams.log import Item
+
+_NO_HEADERS: Final[list[Any]] = []
 
 
 class KafkaTaskProducer:
@@ -23,22 +27,19 @@ class KafkaTaskProducer:
         """Begin a transaction."""
         await self._producer.begin_transaction()
 
-    async def send(self, topic: str, partition: int, items: Sequence[Item]) -> int:
+    async def send(self, topic: str, partition: int, items: Iterable[Item]) -> int:
         """Send records in whole batches and wait for them; returns the offset after the last one."""
-        producer = self._producer
         deliveries: list[tuple[asyncio.Future[RecordMetadata], int]] = []
-        at = 0
-        while at < len(items):
-            builder = producer.create_batch()
-            append = builder.append
-            first = at
-            for key, value, timestamp in items[at:]:
-                if append(timestamp=timestamp, key=key, value=value) is None:
-                    break
-                at += 1
-            if at == first:
+        rest = iter(items)
+        item = next(rest, None)
+        while item is not None:
+            batch = self._producer.create_batch()
+            item = fill(batch, item, rest)
+            count = batch.record_count()
+            if not count:
                 raise RuntimeError(f"a record for {topic} does not fit into a batch")
-            deliveries.append((await producer.send_batch(builder, topic, partition=partition), at - first))
+            delivery = await self._producer.send_batch(batch, topic, partition=partition)
+            deliveries.append((delivery, count))
         end = 0
         for delivery, count in deliveries:
             end = (await delivery).offset + count
@@ -60,3 +61,23 @@ class KafkaTaskProducer:
     async def close(self) -> None:
         """Close the connection; what is open stays open."""
         await self._producer.stop()
+
+
+def fill(batch: BatchBuilder, first: Item, rest: Iterator[Item]) -> Item | None:
+    """Append records until one does not fit, which is returned; None when all are in. The batch is closed then.
+
+    Of `rest` no more is taken than that. It does what the client's own `append` does, below it: that one takes nearly as
+    long for a record as writing it.
+    """
+    append = batch._builder.append
+    count = 0
+    left = None
+    for item in chain((first,), rest):
+        key, value, timestamp = item
+        if append(count, timestamp, key, value, _NO_HEADERS) is None:
+            left = item
+            break
+        count += 1
+    batch._relative_offset = count
+    batch.close()
+    return left

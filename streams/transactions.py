@@ -11,6 +11,8 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import repeat
+from operator import attrgetter
 from time import monotonic
 from typing import Final
 
@@ -21,12 +23,14 @@ from faust.types import TP
 from schemas.record import Record
 from schemas.topics import LINKS
 from streams.log import Item, TaskProducer
-from streams.task import Batch, FoldResult
+from streams.task import Batch, FoldResult, Produce
 from streams.tasks import Worker
 
 log = logging.getLogger(__name__)
 
 ABORT_SECONDS: Final = 3.0
+
+_ITEM: Final = attrgetter("key", "value", "timestamp")
 
 
 def transactional_id(application_id: str, partition: int) -> str:
@@ -144,20 +148,25 @@ class Transactions:
     ) -> int | None:
         """Send all of it and wait; the changelog offset after the last row, None if there was no row."""
         settings = self._worker.settings
-        links: dict[int, list[Item]] = defaultdict(list)
-        own: dict[str, list[Item]] = defaultdict(list)
+        links: dict[int, list[Produce]] = defaultdict(list)
+        own: dict[str, list[Produce]] = defaultdict(list)
         for item in result.produce:
-            if item.topic == LINKS.name:
+            topic = item.topic
+            if topic == LINKS.name:
                 to = link_partition(item.key, settings.partitions)
-                links[to].append((item.key, item.value, item.timestamp))
+                links[to].append(item)
             else:
-                own[item.topic].append((item.key, item.value, item.timestamp))
-        sends = {(topic, partition): items for topic, items in own.items()}
-        sends.update({(LINKS.name, to): items for to, items in links.items()})
+                own[topic].append(item)
+        # Items are made one by one as a batch takes them: tens of thousands at a time would have the collector of
+        # cyclic garbage go through all of them.
+        sends: dict[tuple[str, int], Iterable[Item]] = {
+            (topic, partition): map(_ITEM, written) for topic, written in own.items()
+        }
+        sends.update({(LINKS.name, to): map(_ITEM, written) for to, written in links.items()})
         changelog = (self._worker.tasks.changelog, partition)
         if result.rows:
             stamp = max(0, records[max(0, result.consumed - 1)].timestamp)
-            sends[changelog] = [(key, row, stamp) for key, row in result.rows.items()]
+            sends[changelog] = zip(result.rows.keys(), result.rows.values(), repeat(stamp), strict=False)
         last = {record.topic: record.offset for record in records[: result.consumed]}
         offsets = {TP(topic, partition): offset + 1 for topic, offset in last.items()}
         waits = [producer.send(topic, to, items) for (topic, to), items in sends.items()]

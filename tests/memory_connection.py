@@ -41,13 +41,14 @@ class MemoryProducer:
             raise IllegalStateError("a transaction is open")
         self._open = True
 
-    async def send(self, topic: str, partition: int, items: Sequence[Item]) -> int:
+    async def send(self, topic: str, partition: int, items: Iterable[Item]) -> int:
         """Write records; returns the offset after the last one."""
         tp = TP(topic, partition)
+        written = list(items)
         first = await self._process.request(
-            "send", lambda: self._broker.append(self._name, self._epoch, tp, items)
+            "send", lambda: self._broker.append(self._name, self._epoch, tp, written)
         )
-        return first + len(items)
+        return first + len(written)
 
     async def send_offsets(self, offsets: Mapping[TP, int], group: str) -> None:
         """Have the transaction commit offsets."""

@@ -7,7 +7,7 @@ recovery had read from the changelog, newer ones of the same account among them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
@@ -34,7 +34,7 @@ class SlowProducer:
         self.answer: Final = asyncio.Event()
 
     async def begin(self) -> None: ...
-    async def send(self, topic: str, partition: int, items: Sequence[Item]) -> int:
+    async def send(self, topic: str, partition: int, items: Iterable[Item]) -> int:
         return 7
 
     async def send_offsets(self, offsets: Mapping[TP, int], group: str) -> None: ...
