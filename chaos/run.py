@@ -16,7 +16,7 @@ from chaos.faults import FAULTS, Fired, fire
 from chaos.load import MAIN_DAYS_MAX
 from chaos.points import KILL, POINTS
 from chaos.schedule import schedule
-from chaos.stage import Stage, staged
+from chaos.stage import ChaosError, Stage, staged
 from chaos.verdict import Verdict
 
 DAY_SECONDS_MIN: Final = 0.5
@@ -25,6 +25,8 @@ KILLS_A_ROUND: Final = 3
 LONG_SECONDS: Final = 120.0
 FAULT_SECONDS: Final = 12
 """About how long a fault and the recovery from it take, for the pace of the calendar."""
+SPARE: Final = 2.5
+"""How many times as long as planned the calendar lasts: on a busy machine faults take longer."""
 
 
 class Report:
@@ -94,7 +96,7 @@ async def perform(
     report.died_at = stage.died_at
     chosen = random.Random(f"faults {seed}")
     started = time.monotonic()
-    pace = max(DAY_SECONDS_MIN, max(seconds, FAULT_SECONDS * len(faults)) * 1.5 / MAIN_DAYS_MAX)
+    pace = max(DAY_SECONDS_MIN, max(seconds, FAULT_SECONDS * len(faults)) * SPARE / MAIN_DAYS_MAX)
     feeding = asyncio.ensure_future(_feed(stage, pace))
     try:
         for kind, quiet in schedule(seed, faults, {KILL: KILLS_A_ROUND} if seconds >= LONG_SECONDS else {}):
@@ -107,6 +109,9 @@ async def perform(
             say(f"{at:6.1f} s  {kind}: {fired.proof}; recovered in {fired.seconds:.1f} s")
             if feeding.done():
                 feeding.result()
+                if report.missing:
+                    left = ", ".join(sorted(report.missing))
+                    raise ChaosError(f"the feed was over before all had fired; left after {at:.0f} s: {left}")
     finally:
         feeding.cancel()
         with contextlib.suppress(asyncio.CancelledError):
