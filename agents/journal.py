@@ -15,27 +15,22 @@ from schemas.link import Link
 
 def due_entry(turn: Turn, outcomes: list[bytes]) -> bytes:
     """The entry of a due moment."""
-    head = (
-        f'{{"kind":"due","operator":"{turn.row.operator}","account":{turn.account_json}'
-        f',"time":"{turn.text}","revision":"{turn.book.revision}","due":"{turn.text}","outcomes":['
-    )
-    return b"".join((head.encode(), b",".join(outcomes), b"]}"))
+    return _entry("due", turn, f'"{turn.text}"'.encode(), outcomes)
 
 
 def event_entry(turn: Turn, event: Event, outcomes: list[bytes]) -> bytes:
     """The entry of an event."""
-    content = event.content.hex()
-    head = (
-        f'{{"kind":"event","operator":"{turn.row.operator}","account":{turn.account_json}'
-        f',"time":"{turn.text}","revision":"{turn.book.revision}","content":"{content}","event":'
-    )
-    return b"".join((head.encode(), event.kept, b',"outcomes":[', b",".join(outcomes), b"]}"))
+    return _entry("event", turn, event.kept, outcomes, f',"content":"{event.content.hex()}"')
 
 
 def link_entry(turn: Turn, link: Link, outcomes: list[bytes]) -> bytes:
     """The entry of a step that another account sent."""
+    return _entry("link", turn, link.encoded(), outcomes)
+
+
+def _entry(kind: str, turn: Turn, applied: bytes, outcomes: list[bytes], beside: str = "") -> bytes:
     head = (
-        f'{{"kind":"link","operator":"{turn.row.operator}","account":{turn.account_json}'
-        f',"time":"{turn.text}","revision":"{turn.book.revision}","link":'
+        f'{{"kind":"{kind}","operator":"{turn.row.operator}","account":{turn.account_json}'
+        f',"time":"{turn.text}","revision":"{turn.book.revision}"{beside},"{kind}":'
     )
-    return b"".join((head.encode(), link.encoded(), b',"outcomes":[', b",".join(outcomes), b"]}"))
+    return b"".join((head.encode(), applied, b',"outcomes":[', b",".join(outcomes), b"]}"))

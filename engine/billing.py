@@ -261,9 +261,8 @@ def put_level(turn: Turn, level: int, reason: str) -> None:
     if levels is None or (level == row.level and not row.steps):
         return
     if row.steps and step_at(row.steps, len(row.steps) - STEP_BYTES).kind == SET:
-        row.steps = row.steps[
-            :-STEP_BYTES
-        ]  # without a date between them only the last counts: many must not push dates out
+        # Without a date between them only the last counts: many must not push dates out.
+        row.steps = row.steps[:-STEP_BYTES]
     row.steps += LevelStep(SET, turn.day, level=level).packed()
     if level == 0 and levels.months_counted_from == "reset":
         row.level_months_base = row.billing_next

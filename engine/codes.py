@@ -10,6 +10,8 @@ import hashlib
 import hmac
 from typing import Final
 
+from schemas.short_hash import ShortHash
+
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CHECK_LENGTH: Final = 10
 # What people type for the letters and digits that the alphabet leaves out.
@@ -19,10 +21,11 @@ _MISREAD: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "U": "V"})
 class ReferralCodes:
     """Makes and reads codes with the deployment's secret key."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_hash",)
 
     def __init__(self, key: bytes) -> None:
-        self._key: Final = hashlib.blake2b(key, digest_size=32, person=b"referral-code").digest()
+        derived = hashlib.blake2b(key, digest_size=32, person=b"referral-code").digest()
+        self._hash: Final = ShortHash(8, key=derived)
 
     def code(self, operator: str, account: str) -> str:
         """The code by which this account brings others."""
@@ -40,6 +43,5 @@ class ReferralCodes:
         return operator, account
 
     def _check(self, operator: str, account: str) -> str:
-        digest = hashlib.blake2b(f"{operator}\0{account}".encode(), key=self._key, digest_size=8).digest()
-        number = int.from_bytes(digest)
+        number = int.from_bytes(self._hash.of(f"{operator}\0{account}".encode()))
         return "".join(_ALPHABET[number >> (5 * place) & 31] for place in range(_CHECK_LENGTH))

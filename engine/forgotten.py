@@ -10,6 +10,7 @@ import hashlib
 from typing import Final
 
 from schemas.account import Account
+from schemas.short_hash import ShortHash
 
 MARK: Final = "~"
 """How the names begin that stand for a forgotten account."""
@@ -18,18 +19,15 @@ MARK: Final = "~"
 class Forgotten:
     """Makes those names with the deployment's secret key, the one of the referral codes."""
 
-    __slots__ = ("_begun",)
+    __slots__ = ("_hash",)
 
     def __init__(self, key: bytes) -> None:
         derived = hashlib.blake2b(key, digest_size=32, person=b"forgotten").digest()
-        self._begun: Final = hashlib.blake2b(key=derived, digest_size=16)
-        """To be copied for each name: the key is worked in once."""
+        self._hash: Final = ShortHash(16, key=derived)
 
     def name(self, operator: str, account: str) -> str:
         """Under which name the closed books of a forgotten account stand."""
-        hashed = self._begun.copy()
-        hashed.update(f"{operator}\0{account}".encode())
-        return MARK + hashed.hexdigest()
+        return MARK + self._hash.of(f"{operator}\0{account}".encode()).hex()
 
     def key(self, operator: str, account: str) -> bytes:
         """The key of the row that says that the account was forgotten."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 from engine import accrual, billing, discounts, entitlements, lots, promotions, referral, tariffs
@@ -12,12 +11,13 @@ from engine.rulebook import Rulebook
 from engine.turn import Turn
 from schemas.account import BLOCK_BITS, NEVER, Account, Discount
 from schemas.event import Event
+from schemas.remembered import remember
+from schemas.short_hash import ShortHash
 
 CLOSED: Final = "account-closed"
 _SOURCES_REMEMBERED: Final = 1024
 _source_hashes: Final[dict[str, int]] = {}
-_HASH: Final = hashlib.blake2b(digest_size=4)
-"""Copied for each text: that is cheaper than setting up a hash anew."""
+_HASH: Final = ShortHash(4)
 
 
 def open_account(turn: Turn, event: Event) -> None:
@@ -173,17 +173,11 @@ def payment_key(source: str, id: str) -> int:
 def _hash_of_source(source: str) -> int:
     """Events come from a few sources: each is hashed once."""
     found = _source_hashes.get(source)
-    if found is None:
-        if len(_source_hashes) >= _SOURCES_REMEMBERED:
-            _source_hashes.clear()
-        found = _source_hashes[source] = _hash32(source)
-    return found
+    return remember(_source_hashes, source, _hash32(source), _SOURCES_REMEMBERED) if found is None else found
 
 
 def _hash32(text: str) -> int:
-    hashed = _HASH.copy()
-    hashed.update(text.encode())
-    return int.from_bytes(hashed.digest())
+    return int.from_bytes(_HASH.of(text.encode()))
 
 
 def _was_refunded(row: Account, key: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -10,11 +9,11 @@ from engine.calendar import add_months, first_day, iso, month_of
 from engine.rulebook import Rulebook
 from engine.turn import Turn
 from schemas.account import NEVER, Account, Lot
+from schemas.short_hash import ShortHash
 
 EXPIRY_RULE: Final = "expiry"
 _FAR: Final = 2**31
-_NAME: Final = hashlib.blake2b(digest_size=6)
-"""Copied for each name: that is cheaper than setting up a hash anew."""
+_NAME: Final = ShortHash(6)
 
 
 def expires_on(book: Rulebook, day: int) -> int:
@@ -39,9 +38,7 @@ def ends_on(book: Rulebook, lot: Lot) -> int:
 
 def lot_id(outcome: str, number: int = 0) -> str:
     """Name of the lot that an outcome brings: part of a hash, so that the same history gives the same names."""
-    name = _NAME.copy()
-    name.update(f"{outcome}/{number}".encode())
-    return name.hexdigest()
+    return _NAME.of(f"{outcome}/{number}".encode()).hex()
 
 
 def add(row: Account, lot: Lot) -> None:

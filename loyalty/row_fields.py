@@ -42,7 +42,7 @@ def fields_of(row: Account) -> dict[str, Any]:
     found |= {account_rest.ATTRIBUTES[key]: part for key, part in account_rest.parts(row).items()}
     if row.seen:
         found["seen"] = [
-            [row.seen[at : at + 8].hex(), seen.content(row.seen, at).hex(), seen.time(row.seen, at)]
+            [seen.identity(row.seen, at).hex(), seen.content(row.seen, at).hex(), seen.time(row.seen, at)]
             for at in range(0, len(row.seen), seen.ENTRY_BYTES)
         ]
     if row.payments:

@@ -92,8 +92,7 @@ def decode(operator: str, id: str, value: bytes) -> Account:
 
     :raises ValueError: the bytes are of a version that this worker does not know.
     """
-    _check_version(value)
-    if value[0] == _VERSION_1_BEGINS:
+    if _is_of_version_1(value):
         return account_codec_v1.decode(operator, id, value)
     row = Account(operator, id)
     (
@@ -145,15 +144,15 @@ def next_due(value: bytes) -> int:
 
     :raises ValueError: the bytes are of a version that this worker does not know.
     """
-    _check_version(value)
-    if value[0] == _VERSION_1_BEGINS:
+    if _is_of_version_1(value):
         return account_codec_v1.next_due(value)
     due: int = _next_due_in(value)[0]
     return due
 
 
-def _check_version(value: bytes) -> None:
-    if not value or value[0] not in (VERSION, _VERSION_1_BEGINS):
-        raise ValueError(
-            f"account row version {value[0] if value else None}; this worker reads 1 and {VERSION}"
-        )
+def _is_of_version_1(value: bytes) -> bool:
+    """Whether a row is of version 1; raises ValueError if it is of neither."""
+    begins = value[0] if value else None
+    if begins in (VERSION, _VERSION_1_BEGINS):
+        return begins != VERSION
+    raise ValueError(f"account row version {begins}; this worker reads 1 and {VERSION}")

@@ -37,12 +37,8 @@ ATTRIBUTES: Final[dict[str, str]] = {
 """Key of a part → attribute of the account."""
 
 
-def _money(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
-
-
-def _text(money: Decimal | None) -> str | None:
-    return None if money is None else f"{money:f}"
+def _text(money: Decimal) -> str:
+    return f"{money:f}"
 
 
 def _claim(claim: Claim) -> list[Any]:
@@ -126,7 +122,8 @@ def take_parts(row: Account, found: dict[str, Any]) -> None:
     row.carry = {name: Decimal(text) for name, text in get("ca", {}).items()}
     row.totals = {name: Decimal(text) for name, text in get("to", {}).items()}
     row.purchases = {id: _read_purchase(packed) for id, packed in get("ps", {}).items()}
-    row.goal = _money(get("go"))
+    if "go" in found:
+        row.goal = Decimal(found["go"])
     row.discounts = [Discount(*packed) for packed in get("di", ())]
     row.past_discounts = get("pd", [])
     row.entitlements = get("et", {})

@@ -13,6 +13,7 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from schemas import packed
+from schemas.remembered import remember
 
 PAYMENT_BYTES: Final = 18
 _ID_BYTES: Final = 4
@@ -195,12 +196,10 @@ def _packed_price(text: str | None) -> bytes:
         return _NO_PRICE
     price = _packed_prices.get(text)
     if price is None:
-        if len(_packed_prices) >= _PRICES_REMEMBERED_MAX:
-            _packed_prices.clear()
         whole, _, decimals = text.partition(".")
         digits = int(whole + decimals)
         price = bytes((len(decimals),)) + digits.to_bytes(_PRICE_BYTES - 1, "little")
-        _packed_prices[text] = price
+        remember(_packed_prices, text, price, _PRICES_REMEMBERED_MAX)
     return price
 
 

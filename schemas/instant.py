@@ -11,6 +11,7 @@ from datetime import date
 from typing import Final
 
 from schemas.dead_letter import MALFORMED_FIELD, NAIVE_TIME, TIME_OUT_OF_RANGE, Unreadable
+from schemas.remembered import remember
 
 YEAR_FIRST: Final = 1970
 YEAR_LAST: Final = 2199
@@ -111,16 +112,10 @@ def _parse_carefully(text: str) -> int:
     instant = hour_us + minute_us + tail_us + fraction_us
     if not 0 <= instant < INSTANT_END_US:
         raise _out_of_range(text)
-    _remember(_hours_us, head, hour_us)
-    _remember(_minutes_us, f":{minute}", minute_us)
-    _remember(_tails_us, f":{second}{offset}", tail_us)
+    remember(_hours_us, head, hour_us, _REMEMBERED_MAX)
+    remember(_minutes_us, f":{minute}", minute_us, _REMEMBERED_MAX)
+    remember(_tails_us, f":{second}{offset}", tail_us, _REMEMBERED_MAX)
     return instant
-
-
-def _remember(pieces_us: dict[str, int], piece: str, us: int) -> None:
-    if len(pieces_us) >= _REMEMBERED_MAX:
-        pieces_us.clear()
-    pieces_us[piece] = us
 
 
 def _parse_day(text: str) -> int:
@@ -138,7 +133,7 @@ def _parse_day(text: str) -> int:
             pass
         else:
             days = (ordinal - EPOCH_ORDINAL) * DAY_US
-            _remember(_days_us, text, days)
+            remember(_days_us, text, days, _REMEMBERED_MAX)
             return days
     raise Unreadable(MALFORMED_FIELD, f"{_shown(text)}; a date is a day of the calendar such as 2025-09-01")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Final
 
 import orjson
@@ -10,6 +9,7 @@ from mypy_extensions import mypyc_attr
 
 from schemas import link_checks
 from schemas.outcome import Cause
+from schemas.short_hash import ShortHash
 
 # What is said on the way. The steps of a referral and of a transfer stand in engine/referral.py and
 # engine/transfer.py.
@@ -21,6 +21,7 @@ OFFER: Final = "transfer.offer"
 RETURN: Final = "transfer.return"
 
 _VERSION: Final = 1
+_IDENTITY: Final = ShortHash(8)
 
 
 @mypyc_attr(acyclic=True)
@@ -57,7 +58,7 @@ class Link:
         text = "\0".join(
             ("link", self.kind, self.sender_operator, self.sender, *map(str, self.cause.packed()))
         )
-        return hashlib.blake2b(text.encode(), digest_size=8).digest()
+        return _IDENTITY.of(text.encode())
 
     def because(self, cause: Cause) -> Link:
         """The same step with another cause."""

@@ -13,7 +13,17 @@ from typing import Final
 from schemas import packed
 from schemas.packed import NOT_THERE
 
-__all__ = ["ENTRY_BYTES", "NOT_THERE", "NO_CONTENT", "content", "entry", "find", "remember", "time"]
+__all__ = [
+    "ENTRY_BYTES",
+    "NOT_THERE",
+    "NO_CONTENT",
+    "content",
+    "entry",
+    "find",
+    "identity",
+    "remember",
+    "time",
+]
 
 ENTRY_BYTES: Final = 24
 NO_CONTENT: Final = bytes(8)
@@ -27,6 +37,11 @@ _time_at: Final = Struct("<q").unpack_from
 def find(seen: bytes, identity: bytes) -> int:
     """Where the entry of an identity begins, or `NOT_THERE`."""
     return packed.find(seen, identity, ENTRY_BYTES)
+
+
+def identity(seen: bytes, at: int) -> bytes:
+    """The identity of the entry that begins at `at`."""
+    return seen[at : at + _CONTENT]
 
 
 def content(seen: bytes, at: int) -> bytes:

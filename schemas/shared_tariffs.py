@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from schemas.event import Tariff
+from schemas.remembered import remember
 
 SHARED_MAX: Final = 10_000
 """Tariffs shared before sharing starts afresh; those shared before live on in their rows."""
@@ -33,7 +34,4 @@ def unpacked(packed: list[Any]) -> Tariff:
 
 
 def _share(tariff: Tariff) -> Tariff:
-    if len(_shared) >= SHARED_MAX:
-        _shared.clear()
-    _shared[tariff.packed] = tariff
-    return tariff
+    return remember(_shared, tariff.packed, tariff, SHARED_MAX)

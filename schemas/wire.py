@@ -7,7 +7,6 @@ of the models in `schemas.contract`, compiled once at import.
 from __future__ import annotations
 
 from collections.abc import Collection
-from hashlib import blake2b
 from json import loads as loads_with_pairs
 from sys import intern
 from typing import Any, Final
@@ -29,6 +28,8 @@ from schemas.dead_letter import (
 from schemas.event import Event
 from schemas.instant import parse_instant
 from schemas.journal_projection import Projection
+from schemas.remembered import remember
+from schemas.short_hash import ShortHash
 from schemas.topics import TOPIC_OF_TYPE
 from schemas.unread import Unread
 from schemas.wire_fields import Reader, compile_check, refusal, spelled, told
@@ -68,17 +69,15 @@ class _Kind:
 class _Source:
     """A source of events: its name, checked, and the identities of its events."""
 
-    __slots__ = ("_begun", "name")
+    __slots__ = ("_identities", "name")
 
     def __init__(self, name: str) -> None:
         self.name: Final = name
-        self._begun: Final = blake2b(f"{name}\0".encode(), digest_size=HASH_BYTES)
+        self._identities: Final = ShortHash(HASH_BYTES, f"{name}\0".encode())
 
     def identity(self, identifier: str) -> bytes:
         """See `identity_hash`."""
-        hashed = self._begun.copy()
-        hashed.update(identifier.encode())
-        return hashed.digest()
+        return self._identities.of(identifier.encode())
 
 
 _KINDS: Final = {type_: _Kind(type_) for type_ in DATA_OF_TYPE}
@@ -91,8 +90,7 @@ _TIME_RIGHT: Final = spelled(Envelope.model_fields["time"]).right
 _sources: Final[dict[str, _Source]] = {}
 """Those seen lately: there are few, so each is checked once."""
 
-_fresh_hash: Final = blake2b(digest_size=HASH_BYTES)
-"""To be copied: that costs less than a new one, whose arguments are named."""
+_contents: Final = ShortHash(HASH_BYTES)
 
 
 def read_event(
@@ -203,7 +201,7 @@ def identity_hash(source: str, identifier: str) -> bytes:
 def content_hash(record: dict[str, Any]) -> bytes:
     """64-bit hash of a decoded record in canonical JSON, so that a retry which only writes the JSON
     differently has the same content. Raises `Unreadable` for a record nested too deeply."""
-    return _hashed(_canonical(record))
+    return _contents.of(_canonical(record))
 
 
 def _canonical(record: dict[str, Any]) -> bytes:
@@ -211,12 +209,6 @@ def _canonical(record: dict[str, Any]) -> bytes:
         return _dumps(record, option=_SORTED)
     except TypeError:
         raise Unreadable(NOT_JSON, "value: nested deeper than 250 levels") from None
-
-
-def _hashed(canonical: bytes) -> bytes:
-    hashed = _fresh_hash.copy()
-    hashed.update(canonical)
-    return hashed.digest()
 
 
 def _content(record: dict[str, Any], value: bytes) -> bytes:
@@ -229,7 +221,7 @@ def _content(record: dict[str, Any], value: bytes) -> bytes:
     came_so = len(value) == len(canonical) and value == _dumps(record)
     if not came_so and (value.count(b":") != canonical.count(b":") or b"\\u003" in value):
         _refuse_key_twice(value)
-    return _hashed(canonical)
+    return _contents.of(canonical)
 
 
 def _refuse_key_twice(value: bytes) -> None:
@@ -255,10 +247,7 @@ def _wrong_size(value: bytes | None) -> Unreadable:
 def _new_source(value: Any) -> _Source:
     """A source not seen lately, checked."""
     source = _Source(_source.of(value))
-    if len(_sources) >= SOURCES_SEEN_MAX:
-        _sources.clear()
-    _sources[source.name] = source
-    return source
+    return remember(_sources, source.name, source, SOURCES_SEEN_MAX)
 
 
 def _unknown_operator(operator: str, operators: Collection[str]) -> Unreadable:

@@ -20,6 +20,7 @@ from schemas.contract import Contract, TariffTerms
 from schemas.contract_forms import TEXT_CHARACTERS_MAX, Spelled
 from schemas.dead_letter import MALFORMED_FIELD, MISSING_FIELD, Unreadable
 from schemas.event import Tariff
+from schemas.remembered import remember
 from schemas.shared_tariffs import shared
 
 REMEMBERED_MAX: Final = 8_000
@@ -59,9 +60,7 @@ class _Field:
         """Checks a string and remembers what it becomes."""
         converted = self.check.of(value)
         if len(value) <= REMEMBERED_CHARACTERS_MAX:
-            if len(self.remembered) >= REMEMBERED_MAX:
-                self.remembered.clear()
-            self.remembered[value] = converted
+            remember(self.remembered, value, converted, REMEMBERED_MAX)
         return converted
 
 
@@ -312,7 +311,5 @@ class _Terms(Check):
     def _learn(self, terms: bytes, value: dict[str, Any]) -> Tariff:
         tariff = shared(Tariff(**self._reader.read(value)))
         if len(terms) <= TERMS_BYTES_MAX:
-            if len(self._remembered) >= REMEMBERED_MAX:
-                self._remembered.clear()
-            self._remembered[terms] = tariff
+            remember(self._remembered, terms, tariff, REMEMBERED_MAX)
         return tariff
