@@ -55,7 +55,7 @@ demo-telco: $(READY) ## 7,000 accounts and 230,000 payments through a real Kafka
 COMPILED_TESTS := tests/test_compiled.py tests/test_account_codec.py tests/test_cases.py tests/test_wire.py tests/test_contract_agreement.py \
 	tests/test_readings.py tests/test_links.py tests/test_properties_fold.py tests/test_properties_levels.py \
 	tests/test_properties_points.py tests/test_properties_promises.py tests/test_auditor.py tests/test_hostile_fold.py \
-	tests/test_cases_kafka.py tests/test_kill.py tests/test_parity.py tests/test_work.py
+	tests/test_streams_record_batch.py tests/test_cases_kafka.py tests/test_kill.py tests/test_parity.py tests/test_work.py
 
 test: $(READY) ## all tests, on a real Kafka; those of the decisions once more on the compiled form
 	@LOYALTY_COMPILED=0 $(BIN)/python -m pytest

@@ -36,15 +36,16 @@ def build_directory() -> Path:
 def in_use() -> Path | None:
     """The build that this process runs, None for the Python source.
 
-    `LOYALTY_COMPILED` decides: `0` never, `1` always; unset: if there is one of these very sources.
+    `LOYALTY_COMPILED` decides: `0` never, `1` always; unset: if there is one of these very sources. Or it names the
+    directory of one, whatever its sources were: so is a build run that is still in the making.
 
     :raises NotCompiled: it is `1`, and there is no build.
     """
     wanted = os.environ.get(VARIABLE, "")
     if wanted == "0":
         return None
-    directory = build_directory()
-    if (directory / FINISHED).exists():
+    directory = Path(wanted) if os.sep in wanted else build_directory()
+    if os.sep in wanted or (directory / FINISHED).exists():
         sys.path.append(str(directory))  # where the modules find what they share
         return directory
     if wanted == "1":

@@ -23,18 +23,36 @@ LACKING: Final = 3
 GROUP: Final = "loyalty_hot"
 """Names the library that holds the code of all compiled modules."""
 _COMPILE: Final = """
-import sys
+import os, subprocess, sys
 from mypyc.build import mypycify
 from setuptools import Distribution
 
-group, target, work, *modules = sys.argv[1:]
+group, target, work, training, *modules = sys.argv[1:]
 extensions = mypycify(modules, group_name=group, opt_level="3", debug_level="0", multi_file=True, target_dir=work)
-distribution = Distribution({"ext_modules": extensions})
-command = distribution.get_command_obj("build_ext")
-command.build_lib, command.build_temp, command.parallel = target, work, 2
-command.ensure_finalized()
-command.run()
+(library,) = [extension for extension in extensions if extension.name.startswith(group)]
+usual = [*library.extra_compile_args, "-fvisibility=hidden"]
+
+def build(*flags):
+    library.extra_compile_args, library.extra_link_args = [*usual, *flags], [*flags]
+    distribution = Distribution({"ext_modules": extensions})
+    command = distribution.get_command_obj("build_ext")
+    command.build_lib, command.build_temp, command.parallel, command.force = target, work, 2, True
+    command.ensure_finalized()
+    command.run()
+
+def trained():
+    there = {**os.environ, "PYTHONPATH": training, "LOYALTY_COMPILED": os.path.abspath(target)}
+    done = subprocess.run([sys.executable, "-m", "loyalty.training"], cwd=training, env=there)
+    return done.returncode == 0
+
+if training:
+    build("-fprofile-generate", "-fprofile-update=single")
+    training = trained() and "-fprofile-use"
+build(*filter(None, [training]))
 """
+"""Compiles once, or, with what to train on, twice: what the first build notes tells the compiler which branches are taken."""
+_PROFILED: Final = "Free Software Foundation"
+"""Says a compiler whose options for training are the ones above."""
 
 
 def lacking() -> str | None:
@@ -42,12 +60,22 @@ def lacking() -> str | None:
     missing = [module for module in ("mypyc", "setuptools") if find_spec(module) is None]
     if missing:
         return f"the Python package {missing[0]} (mypy brings mypyc)"
-    compiler = (os.environ.get("CC") or str(sysconfig.get_config_var("CC") or "cc")).split()[0]
-    if shutil.which(compiler) is None:
-        return f"a C compiler ({compiler})"
+    if shutil.which(_compiler()) is None:
+        return f"a C compiler ({_compiler()})"
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
         return "the headers of Python (on Debian and Ubuntu: python3-dev)"
     return None
+
+
+def _compiler() -> str:
+    return (os.environ.get("CC") or str(sysconfig.get_config_var("CC") or "cc")).split()[0]
+
+
+def _training() -> str:
+    """Where `loyalty.training` is, empty if it, or a compiler that learns from it, is not there."""
+    asked = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, check=False)
+    there = _PROFILED in asked.stdout and (ROOT / "loyalty" / "training.py").exists()
+    return str(ROOT) if there else ""
 
 
 def main() -> int:
@@ -84,7 +112,7 @@ def _compile(work: Path) -> subprocess.CompletedProcess[str]:
         shutil.copy(ROOT / "pyproject.toml", work / "pyproject.toml")
     (work / "build").mkdir()
     return subprocess.run(
-        [sys.executable, "-c", _COMPILE, GROUP, "build", "c", *hot_modules(ROOT)],
+        [sys.executable, "-c", _COMPILE, GROUP, "build", "c", _training(), *hot_modules(ROOT)],
         cwd=work,
         env={**os.environ, "LOYALTY_COMPILED": "0", "MYPYPATH": str(work)},
         capture_output=True,

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-PACKAGES: Final = ("schemas", "engine", "agents")
+PACKAGES: Final = ("schemas", "engine", "agents", "streams")
 
 NOT_COMPILED: Final = frozenset(
     {
@@ -25,6 +25,8 @@ NOT_COMPILED: Final = frozenset(
         "agents/worker.py",
     }
 )
+_STREAMS: Final = frozenset({"streams/record_batch.py"})
+"""Of the streams only this works on every record; the rest waits for Kafka."""
 _PROGRAMME: Final = "schemas/programme"
 """What begins so is the programme definition: models, their checks and their documents."""
 
@@ -36,7 +38,13 @@ def hot_modules(root: Path) -> list[str]:
         for package in PACKAGES
         for file in sorted((root / package).glob("[a-z]*.py"))
     ]
-    return [path for path in found if path not in NOT_COMPILED and not path.startswith(_PROGRAMME)]
+    return [
+        path
+        for path in found
+        if (path in _STREAMS or not path.startswith("streams/"))
+        and path not in NOT_COMPILED
+        and not path.startswith(_PROGRAMME)
+    ]
 
 
 def digest(root: Path) -> str:

@@ -221,7 +221,6 @@ def make_app(
         broker_request_timeout=max(40, settings.session_ms / 1000),
         consumer_max_fetch_size=4 * 1024 * 1024,
         consumer_auto_offset_reset="earliest",
-        producer_max_batch_size=900_000,
         producer_linger=0,
         stream_recovery_delay=0,
         table_standby_replicas=0,

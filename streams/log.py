@@ -13,9 +13,7 @@ from faust.types import TP
 
 from schemas.record import Record
 from schemas.topics import LINKS
-
-Item = tuple[bytes | None, bytes | None, int]
-"""Key, value and timestamp (ms) of a record to be written."""
+from streams.record_batch import Item
 
 
 class Known(NamedTuple):

@@ -17,6 +17,8 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.types import Int16, Int32, String
 from aiokafka.util import wait_for
 
+from streams.record_batch import RecordBatch
+
 Piece = bytes | bytearray
 
 _TRANSACTIONAL_SINCE: Final = 3
@@ -52,7 +54,8 @@ def pieces(request: Any) -> list[Piece]:
     for topic, partitions in fields["topics"]:
         head += _TEXT.encode(topic) + Int32.encode(len(partitions))
         for partition, batch in partitions:
-            found += (head + Int32.encode(partition) + Int32.encode(len(batch)), batch)
+            found.append(head + Int32.encode(partition) + Int32.encode(len(batch)))
+            found += batch.pieces() if isinstance(batch, RecordBatch) else (batch,)
             head = b""
     return [*found, head] if head else found
 

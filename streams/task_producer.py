@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata, TopicPartition
 from faust.types import TP
 
-from streams.log import Item
+from streams.produce_request import send_in_pieces
+from streams.record_batch import Item, RecordBatch
 
-_NO_HEADERS: Final[list[Any]] = []
+BATCH_BYTES_MAX: Final = 900_000
+"""Bytes of a record batch: brokers take a mebibyte unless they are told otherwise."""
 
 
 class KafkaTaskProducer:
@@ -22,6 +22,7 @@ class KafkaTaskProducer:
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer: Final = producer
+        send_in_pieces()  # the client itself cannot encode our batches
 
     async def begin(self) -> None:
         """Begin a transaction."""
@@ -33,13 +34,10 @@ class KafkaTaskProducer:
         rest = iter(items)
         item = next(rest, None)
         while item is not None:
-            batch = self._producer.create_batch()
-            item = fill(batch, item, rest)
-            count = batch.record_count()
-            if not count:
-                raise RuntimeError(f"a record for {topic} does not fit into a batch")
+            batch = RecordBatch(item, rest, BATCH_BYTES_MAX)
             delivery = await self._producer.send_batch(batch, topic, partition=partition)
-            deliveries.append((delivery, count))
+            deliveries.append((delivery, batch.record_count()))
+            item = batch.left
         end = 0
         for delivery, count in deliveries:
             end = (await delivery).offset + count
@@ -61,23 +59,3 @@ class KafkaTaskProducer:
     async def close(self) -> None:
         """Close the connection; what is open stays open."""
         await self._producer.stop()
-
-
-def fill(batch: BatchBuilder, first: Item, rest: Iterator[Item]) -> Item | None:
-    """Append records until one does not fit, which is returned; None when all are in. The batch is closed then.
-
-    Of `rest` no more is taken than that. It does what the client's own `append` does, below it: that one takes nearly as
-    long for a record as writing it.
-    """
-    append = batch._builder.append
-    count = 0
-    left = None
-    for item in chain((first,), rest):
-        key, value, timestamp = item
-        if append(count, timestamp, key, value, _NO_HEADERS) is None:
-            left = item
-            break
-        count += 1
-    batch._relative_offset = count
-    batch.close()
-    return left

@@ -28,7 +28,7 @@ def where_modules_come_from(root: Path, wanted: str) -> subprocess.CompletedProc
 
 def checkout(directory: Path) -> Path:
     """A checkout with the packages that hold hot modules, as links, and no build."""
-    for package in ("compiled", "schemas", "engine", "agents"):
+    for package in ("compiled", "schemas", "engine", "agents", "streams"):
         (directory / package).mkdir()
         for file in (ROOT / package).glob("*.py"):
             (directory / package / file.name).write_bytes(file.read_bytes())

@@ -1,0 +1,62 @@
+"""What the compiler watches before it compiles for good: `python -m loyalty.training` works off the sample month.
+
+It does what a worker does with each record, but for the network: reading, deciding, encoding, record batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from agents.fold import TaskState
+from loyalty import deployment
+from loyalty.feed import Refused, read_feed, route, with_ticks
+from loyalty.sample_events import OPERATOR, ZONE, Arrival
+from loyalty.sample_month import sample_month
+from loyalty.ticks import midnights
+from schemas.record import Record
+from streams.record_batch import RecordBatch
+from streams.store import MemoryStore
+from streams.task_producer import BATCH_BYTES_MAX
+
+ROUNDS: Final = 6
+"""Enough for every usual way through the code to be seen often, and a few seconds."""
+STEP: Final = 2_000
+
+
+def train() -> int:
+    """Work off the sample month `ROUNDS` times, each time from nothing; returns how many records it has."""
+    engine = deployment.engine(None)
+    records = _records(sample_month(lambda account: engine.codes.code(OPERATOR, account)))
+    for _ in range(ROUNDS):
+        store = MemoryStore()
+        task = TaskState(store, engine)
+        left = records
+        while left:
+            result = task.fold(left[:STEP])
+            left = left[result.consumed :]
+            items = iter([(made.key, made.value, made.timestamp) for made in result.produce])
+            item = next(items, None)
+            while item is not None:
+                batch = RecordBatch(item, items, BATCH_BYTES_MAX)
+                batch._set_producer_state(0, 0, 0)
+                item = batch.left
+            store.put_many(result.rows, len(records) - len(left))
+            task.committed()
+    return len(records)
+
+
+def _records(arrivals: Sequence[Arrival]) -> list[Record]:
+    """The sample as the one task reads it, each as a record of its own object."""
+    refused: list[Refused] = []
+    lines = [arrival.line for arrival in arrivals]
+    facts = read_feed(lines, operators={OPERATOR}, refuse=refused.append, as_arrived=True, raw=True)
+    ticked = with_ticks(facts, midnights({ZONE.name}, arrivals[0].at, arrivals[-1].at))
+    return [
+        Record(entry.topic, 0, offset, entry.timestamp, entry.key, entry.value)
+        for offset, entry in enumerate(route(ticked, 1))
+    ]
+
+
+if __name__ == "__main__":
+    print(train())
