@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import orjson
 
-from agents.records import Produce
 from schemas.dead_letter import ACCOUNT_FORGOTTEN, Unreadable
+from schemas.produce import Produce
 from schemas.record import Record
 from schemas.topics import DEAD_LETTERS
 

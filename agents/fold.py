@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from agents import journal
 from agents.dead_letters import letter
 from agents.due_queue import due_queue
-from agents.records import FoldResult, Produce
+from agents.records import FoldResult
 from engine.decide import Engine
 from engine.turn import Turn
 from schemas import seen
@@ -21,6 +21,7 @@ from schemas.account_codec import decode, encode, next_due
 from schemas.dead_letter import ACCOUNT_FORGOTTEN, NOT_JSON, UNKNOWN_OPERATOR, WRONG_KEY, Unreadable
 from schemas.event import Event
 from schemas.link import Link
+from schemas.produce import Produce
 from schemas.record import Record
 from schemas.topics import CLOCK, JOURNAL, LINKS, TOPIC_OF_TYPE
 from schemas.wire import read_event

@@ -1,4 +1,4 @@
-"""What the fold hands on: records to be written, and rows."""
+"""What the fold hands on."""
 
 from __future__ import annotations
 
@@ -6,18 +6,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
-
-@mypyc_attr(acyclic=True)
-class Produce:
-    """One record to be written; `timestamp` in milliseconds since the epoch."""
-
-    __slots__ = ("key", "timestamp", "topic", "value")
-
-    def __init__(self, topic: str, key: bytes | None, value: bytes | None, timestamp: int) -> None:
-        self.topic: Final = topic
-        self.key: Final = key
-        self.value: Final = value
-        self.timestamp: Final = timestamp
+from schemas.produce import Produce
 
 
 @mypyc_attr(acyclic=True)

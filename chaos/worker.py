@@ -34,7 +34,8 @@ from chaos.points import (
 if TYPE_CHECKING:
     from faust.types import TP
 
-    from streams.log import Item, TaskProducer
+    from streams.log import TaskProducer
+    from streams.record_batch import Item
 
 IN_COMMIT_SECONDS: Final = 0.002
 """How long the request to commit is given to leave before the process dies: its answer is never seen."""

@@ -47,10 +47,12 @@ def trained():
 
 if training:
     build("-fprofile-generate", "-fprofile-update=single")
-    training = trained() and "-fprofile-use"
-build(*filter(None, [training]))
+    learnt = ("-fprofile-use", "--param=hot-bb-count-ws-permille=999") if trained() else ()
+    build(*learnt)
+else:
+    build()
 """
-"""Compiles once, or, with what to train on, twice: what the first build notes tells the compiler which branches are taken."""
+"""Compiles once, or twice where it can be trained: what the first build sees tells the second which branches are taken."""
 _PROFILED: Final = "Free Software Foundation"
 """Says a compiler whose options for training are the ones above."""
 

@@ -25,8 +25,8 @@ NOT_COMPILED: Final = frozenset(
         "agents/worker.py",
     }
 )
-_STREAMS: Final = frozenset({"streams/record_batch.py"})
-"""Of the streams only this works on every record; the rest waits for Kafka."""
+_STREAMS: Final = frozenset({"streams/destinations.py", "streams/record_batch.py"})
+"""Of the streams only these work on every record; the rest waits for Kafka."""
 _PROGRAMME: Final = "schemas/programme"
 """What begins so is the programme definition: models, their checks and their documents."""
 

@@ -8,6 +8,7 @@ The methods are those that the client's producer calls on a batch that it is giv
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from struct import Struct
 from typing import Final
 
@@ -72,8 +73,8 @@ class RecordBatch:
         start = last = stamped = first[2]
         stamp = b"\x00\x00"  # the attributes, which mean nothing yet, and the time since the first record
         count = 0
-        item: Item | None = first
-        while item is not None:
+        left: Item | None = None
+        for item in chain((first,), rest):
             key, value, timestamp = item
             if timestamp != stamped:
                 stamp = b"\x00" + varint(timestamp - start)
@@ -94,6 +95,7 @@ class RecordBatch:
             record_size = known[size] if size < known_to else varint(size)
             room -= len(record_size) + size
             if room < 0 and count:
+                left = item
                 break
             count += 1
             last = max(last, timestamp)
@@ -105,11 +107,10 @@ class RecordBatch:
             pieces.append(value_size)
             pieces.append(value)
             pieces.append(_NO_HEADERS)
-            item = next(rest, None)
         self._count = count
         self._timestamp_last = last
         self._body = b"".join(pieces)
-        return item
+        return left
 
     def __len__(self) -> int:
         """Bytes on the wire."""

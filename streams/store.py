@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Protocol, cast
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +79,10 @@ class MemoryStore:
 
     def put_many(self, rows: Mapping[bytes, bytes | None], offset: int | None) -> None:
         """Write rows (None deletes) and the changelog offset to read on from."""
-        kept = self._rows
-        for key, row in rows.items():
-            if row is None:
-                kept.pop(key, None)
-            else:
-                kept[key] = row
+        self._rows.update(cast(Mapping[bytes, bytes], rows))
+        if None in rows.values():
+            for key in [key for key, row in rows.items() if row is None]:
+                del self._rows[key]
         if offset is not None:
             self._offset = offset
 

@@ -10,21 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from schemas.produce import Produce
 from schemas.record import Record
 from streams.store import Store
-
-
-class Produce(Protocol):
-    """One record to be written, to the task's own partition number unless it goes to the link topic."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def timestamp(self) -> int: ...
 
 
 class FoldResult(Protocol):

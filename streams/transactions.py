@@ -9,38 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import repeat
-from operator import attrgetter
 from time import monotonic
 from typing import Final
 
 from aiokafka.errors import KafkaTimeoutError
-from aiokafka.partitioner import murmur2
 from faust.types import TP
 
 from schemas.record import Record
-from schemas.topics import LINKS
-from streams.log import Item, TaskProducer
-from streams.task import Batch, FoldResult, Produce
+from streams.destinations import by_destination, next_offsets
+from streams.log import TaskProducer
+from streams.record_batch import Item
+from streams.task import Batch, FoldResult
 from streams.tasks import Worker
 
 log = logging.getLogger(__name__)
 
 ABORT_SECONDS: Final = 3.0
 
-_ITEM: Final = attrgetter("key", "value", "timestamp")
-
 
 def transactional_id(application_id: str, partition: int) -> str:
     """The transactional id of a task: the same for all workers that ever own it, so each fences the last."""
     return f"{application_id}-task-{partition}"
-
-
-def link_partition(key: bytes | None, partitions: int) -> int:
-    """The partition of the account a link record is for: Kafka's default partitioner on the key."""
-    return int(murmur2(key or b"") & 0x7FFFFFFF) % partitions
 
 
 OpenProducer = Callable[[str], Awaitable[TaskProducer]]
@@ -148,27 +139,16 @@ class Transactions:
     ) -> int | None:
         """Send all of it and wait; the changelog offset after the last row, None if there was no row."""
         settings = self._worker.settings
-        links: dict[int, list[Produce]] = defaultdict(list)
-        own: dict[str, list[Produce]] = defaultdict(list)
-        for item in result.produce:
-            topic = item.topic
-            if topic == LINKS.name:
-                to = link_partition(item.key, settings.partitions)
-                links[to].append(item)
-            else:
-                own[topic].append(item)
-        # Items are made one by one as a batch takes them: tens of thousands at a time would have the collector of
-        # cyclic garbage go through all of them.
         sends: dict[tuple[str, int], Iterable[Item]] = {
-            (topic, partition): map(_ITEM, written) for topic, written in own.items()
+            **by_destination(result.produce, partition, settings.partitions)
         }
-        sends.update({(LINKS.name, to): map(_ITEM, written) for to, written in links.items()})
         changelog = (self._worker.tasks.changelog, partition)
         if result.rows:
             stamp = max(0, records[max(0, result.consumed - 1)].timestamp)
             sends[changelog] = zip(result.rows.keys(), result.rows.values(), repeat(stamp), strict=False)
-        last = {record.topic: record.offset for record in records[: result.consumed]}
-        offsets = {TP(topic, partition): offset + 1 for topic, offset in last.items()}
+        offsets = {
+            TP(topic, partition): offset for topic, offset in next_offsets(records, result.consumed).items()
+        }
         waits = [producer.send(topic, to, items) for (topic, to), items in sends.items()]
         if offsets:
             waits.append(_send_offsets(producer, offsets, settings.application_id))

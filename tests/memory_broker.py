@@ -22,7 +22,7 @@ from typing import Final
 from aiokafka.errors import ProducerFenced
 from faust.types import TP
 
-from streams.log import Item
+from streams.record_batch import Item
 from tests.memory_partition import MemoryPartition
 
 MARKER_SECONDS: Final = (0.0, 0.001, 0.004, 0.03)

@@ -15,7 +15,8 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from schemas.record import Record
-from streams.log import Fetched, Item, Known, known_end
+from streams.log import Fetched, Known, known_end
+from streams.record_batch import Item
 from tests.memory_broker import MemoryBroker
 from tests.memory_partition import Answer
 from tests.simulated_process import Process

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from faust.types import TP
 
 from schemas.record import Record
-from streams.log import Item
+from streams.record_batch import Item
 
 
 class Entry:

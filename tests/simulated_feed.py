@@ -17,8 +17,8 @@ from faust.types import TP
 
 from chaos.load import Chunk
 from schemas.topics import CLOCK, TOPIC_OF_TYPE
-from streams.log import Item
-from streams.transactions import link_partition
+from streams.destinations import link_partition
+from streams.record_batch import Item
 from tests.memory_broker import ComeAgain, MemoryBroker
 
 NAME: Final = "billing"

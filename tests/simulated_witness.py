@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from agents.fold import TaskState
-from agents.records import FoldResult, Produce
+from agents.records import FoldResult
 from engine.decide import Engine
+from schemas.produce import Produce
 from schemas.record import Record
 from streams.store import Store
 from streams.task import FoldResult as Result

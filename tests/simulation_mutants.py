@@ -133,10 +133,10 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
     ),
     "links go to the sender's partition": (
         Change(
-            transactions.Transactions,
-            "_publish",
-            "to = link_partition(item.key, settings.partitions)",
-            "to = partition",
+            transactions,
+            "by_destination",
+            "(topic, link_partition(record.key, partitions))",
+            "(topic, partition)",
         ),
     ),
     "a topic that is behind does not hold the others back": (

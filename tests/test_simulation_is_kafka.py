@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ProducerFenced
 from faust.types import TP
 
-from streams.log import Item
+from streams.record_batch import Item
 from streams.task_producer import KafkaTaskProducer
 from tests.memory_broker import ComeAgain, MemoryBroker
 from tests.stream_world import empty_broker

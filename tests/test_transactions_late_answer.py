@@ -17,7 +17,7 @@ from faust.types import TP
 from agents.records import FoldResult
 from schemas.record import Record
 from schemas.topics import PAYMENTS
-from streams.log import Item
+from streams.record_batch import Item
 from streams.settings import read_settings
 from streams.store import MemoryStore
 from streams.task import Batch

@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from agents.fold import TaskState
-from agents.records import Produce
 from benchmarks.cluster import task_token
 from benchmarks.events import PARTITIONS
 from benchmarks.outcomes import new_engine
 from engine.decide import Engine
 from loyalty.feed import partition_of
+from schemas.produce import Produce
 from schemas.record import Record
 from schemas.topics import DEAD_LETTERS, DISCOUNTS, JOURNAL, LINKS, MEMBERS, POINTS, TOPIC_OF_TYPE
 
