@@ -131,7 +131,7 @@ class RocksStore:
         moments = self._moments
         try:
             for key, row in rows.items():
-                was = moments.get(key) or self._stored_moment(key)
+                was = moments.get(key) or (_NEVER if self._knows_all else self._read_moment(key))
                 moment = _NEVER if row is None else _packed(self._next_due(row))
                 moments[key] = moment
                 if moment != was:
@@ -196,10 +196,8 @@ class RocksStore:
         """Close the files; they stay, and are brought up to date should the task come back."""
         _shut(self._db)
 
-    def _stored_moment(self, key: bytes) -> bytes:
-        """The due moment of a row that is not remembered, packed; NEVER if there is no row."""
-        if self._knows_all:
-            return _NEVER
+    def _read_moment(self, key: bytes) -> bytes:
+        """The due moment of a row, packed; NEVER if there is no row."""
         value: bytes | None = self._db.get(_ROW + key)
         return _NEVER if value is None else value[:_MOMENT_BYTES]
 
