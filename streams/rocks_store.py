@@ -140,8 +140,7 @@ class RocksStore:
                     if moment != _NEVER:
                         due = _DUE + moment + key
                         batch.put(due, b"")
-                        if due < due_from:
-                            due_from = due
+                        due_from = min(due_from, due)
                 if row is not None:
                     batch.put(_ROW + key, moment + row)
                 else:

@@ -235,7 +235,8 @@ def test_a_task_is_opened_without_reading_its_rows(tmp_path: Path, monkeypatch: 
 def test_both_queues_give_the_same_rows_in_the_same_order_what_is_not_committed_included(
     data: st.DataObject,
 ) -> None:
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
+        patched.setattr("agents.due_queue.PAGE_ENTRIES", data.draw(st.sampled_from([1, 2, 3, 1000])))
         store, rows = rocks_at(directory), MemoryStore()
         before = data.draw(st.dictionaries(KEYS, ROWS))
         store.put_many(before, None)
