@@ -17,7 +17,8 @@ from rocksdict import (
 )
 
 MEBIBYTE: Final = 1024 * 1024
-WRITE_BUFFER_BYTES_MAX: Final = 8 * MEBIBYTE
+WRITE_BUFFER_BYTES_MAX: Final = 32 * MEBIBYTE
+"""Larger ones are written less often, and more of what was replaced meanwhile is never written."""
 FILE_BYTES: Final = 32 * MEBIBYTE
 WAL_BYTES_MAX: Final = 32 * MEBIBYTE
 BLOCK_BYTES: Final = 8 * 1024

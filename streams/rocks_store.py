@@ -39,6 +39,9 @@ UNUSED_HOURS_MAX: Final = 12
 """A store left alone for longer is discarded. Kafka keeps a deletion in the changelog for a day
 (`delete.retention.ms`): a store that missed one would keep an account that was to be forgotten."""
 
+MOMENTS_MAX: Final = 50_000
+"""Due moments of rows that are remembered between two writes, so that rewriting a row does not read it first."""
+
 _IDENTITY: Final = b"\0identity"
 _OFFSET: Final = b"\0offset"
 _DUE: Final = b"\1"
@@ -92,6 +95,10 @@ class RocksStore:
         self._offset: int | None = None
         self._due_from = _DUE
         """No index entry is before this; spares the search the deletions at the front of the index."""
+        self._moments: Final[dict[bytes, bytes]] = {}
+        """Key → the packed due moment of its row as the database has it, NEVER for no row; of some rows."""
+        self._knows_all = False
+        """Whether `_moments` has every row there is: true of a store that began empty, until it is too much."""
         self._db = self._open()
 
     @property
@@ -105,6 +112,12 @@ class RocksStore:
             value: bytes | None = self._db.get(_ROW + key)
         except Exception as error:
             raise self._failure(error) from error
+        if value is not None:
+            self._moments[key] = value[:_MOMENT_BYTES]
+        elif not self._knows_all:
+            self._moments[key] = _NEVER
+        if len(self._moments) > MOMENTS_MAX:
+            self._forget_moments()
         return None if value is None else value[_MOMENT_BYTES:]
 
     def put_many(self, rows: Mapping[bytes, bytes | None], offset: int | None) -> None:
@@ -115,22 +128,23 @@ class RocksStore:
         batch = WriteBatch(raw_mode=True)
         is_forgetting = False
         due_from = self._due_from
+        moments = self._moments
         try:
             for key, row in rows.items():
-                place = _ROW + key
-                before: bytes | None = self._db.get(place)
-                was = _NEVER if before is None else before[:_MOMENT_BYTES]
+                was = moments.get(key) or (_NEVER if self._knows_all else self._read_moment(key))
                 moment = _NEVER if row is None else _packed(self._next_due(row))
-                if was not in (moment, _NEVER):
-                    batch.delete(_DUE + was + key)
-                if moment not in (was, _NEVER):
-                    due = _DUE + moment + key
-                    batch.put(due, b"")
-                    due_from = min(due_from, due)
+                moments[key] = moment
+                if moment != was:
+                    if was != _NEVER:
+                        batch.delete(_DUE + was + key)
+                    if moment != _NEVER:
+                        due = _DUE + moment + key
+                        batch.put(due, b"")
+                        due_from = min(due_from, due)
                 if row is not None:
-                    batch.put(place, moment + row)
+                    batch.put(_ROW + key, moment + row)
                 else:
-                    batch.delete(place)
+                    batch.delete(_ROW + key)
                     is_forgetting = True
             if offset is not None:
                 batch.put(_OFFSET, b"%d" % offset)
@@ -138,8 +152,13 @@ class RocksStore:
             if is_forgetting:
                 self._db.flush()
                 self._db.compact_range(None, None, every_file())
-        except Exception as error:
+        except BaseException as error:
+            self._forget_moments()  # noted ahead of the write
+            if not isinstance(error, Exception):
+                raise
             raise self._failure(error) from error
+        if len(moments) > MOMENTS_MAX:
+            self._forget_moments()
         self._due_from = due_from
         if offset is not None:
             self._offset = offset
@@ -176,6 +195,15 @@ class RocksStore:
         """Close the files; they stay, and are brought up to date should the task come back."""
         _shut(self._db)
 
+    def _read_moment(self, key: bytes) -> bytes:
+        """The due moment of a row, packed; NEVER if there is no row."""
+        value: bytes | None = self._db.get(_ROW + key)
+        return _NEVER if value is None else value[:_MOMENT_BYTES]
+
+    def _forget_moments(self) -> None:
+        self._moments.clear()
+        self._knows_all = False
+
     def _open(self) -> Rdict:
         try:
             leftover = self._path.with_name(f"{self._path.name}.discarded")
@@ -197,6 +225,7 @@ class RocksStore:
         try:
             db = Rdict(str(self._path), self._new_options())
             self._due_from = _DUE
+            self._forget_moments()
             self._offset = self._checked_offset(db)
             return db
         except BaseException as error:  # the binding is Rust: what it panics on is not an Exception
@@ -225,6 +254,7 @@ class RocksStore:
             if db.latest_sequence_number() > 0:
                 raise _Unusable("it does not say what it is of")
             db.put(_IDENTITY, json.dumps(self._identity).encode())
+            self._knows_all = True
             return None
         found = json.loads(known)
         for name, right in self._identity.items():

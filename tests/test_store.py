@@ -20,7 +20,7 @@ from schemas.account import NEVER
 from schemas.account_codec import next_due
 from streams.rocks_options import RocksMemory
 from streams.rocks_store import RocksStore
-from streams.store import MemoryStore, Store
+from streams.store import MemoryStore, Store, StoreError
 from tests.case_runner import new_engine
 from tests.test_properties_fold import world_of
 
@@ -136,10 +136,72 @@ class _RocksMachine(_StoreMachine):
         self.directory.cleanup()
 
 
+class _ForgetfulRocksMachine(_RocksMachine):
+    """The same with a store that remembers the due moments of few rows."""
+
+    def __init__(self) -> None:
+        self.bound = pytest.MonkeyPatch()
+        self.bound.setattr("streams.rocks_store.MOMENTS_MAX", 2)
+        super().__init__()
+
+    def teardown(self) -> None:
+        self.bound.undo()
+        super().teardown()
+
+
 _MemoryMachine.TestCase.settings = settings(max_examples=30, deadline=None)
 _RocksMachine.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+_ForgetfulRocksMachine.TestCase.settings = _RocksMachine.TestCase.settings
 TestMemoryStore = _MemoryMachine.TestCase
 TestRocksStore = _RocksMachine.TestCase
+TestRocksStoreBeyondItsMemory = _ForgetfulRocksMachine.TestCase
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_a_write_that_failed_leaves_no_due_moment_behind(reopened: bool, tmp_path: Path) -> None:
+    """Neither in a store that knew all its rows, nor in one that has read some."""
+    readable = True
+
+    def moment_of(row: bytes) -> int:
+        if not readable and row == row_of(9):
+            raise ValueError("a row of a version that is not known")
+        return next_due(row)
+
+    def opened() -> RocksStore:
+        return RocksStore(tmp_path / "0", {"cluster": "c"}, MEMORY.options, moment_of)
+
+    store = opened()
+    store.put_many({b"a": row_of(1), b"b": row_of(2)}, 1)
+    if reopened:
+        store.close()
+        store = opened()
+        assert store.get(b"a") == row_of(1) and store.get(b"c") is None
+    readable = False
+    with pytest.raises(StoreError):
+        store.put_many({b"a": row_of(5), b"c": row_of(6), b"d": row_of(9)}, 2)
+    assert store.offset == 1 and store.due(None, 99, 99) == [(1, b"a"), (2, b"b")]
+    readable = True
+    store.put_many({b"a": row_of(5), b"b": None, b"c": row_of(NEVER)}, 2)
+    assert store.due(None, 99, 99) == [(5, b"a")]
+    store.close()
+
+
+def test_a_new_store_takes_rows_without_looking_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As recovery writes them: the same row several times, and the last one counts."""
+
+    def refuse(self: RocksStore, key: bytes) -> Any:
+        raise AssertionError(f"it looks for {key!r}")
+
+    store = rocks_at(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(RocksStore, "_read_moment", refuse)
+        for moment in (1, 2, NEVER, 4):
+            store.put_many({b"a": row_of(moment), b"%d" % moment: row_of(moment)}, moment)
+        store.put_many({b"1": None}, 5)
+    assert store.due(None, 99, 99) == [(2, b"2"), (4, b"4"), (4, b"a")]
+    store.close()
 
 
 def never(key: bytes) -> int:
@@ -173,7 +235,8 @@ def test_a_task_is_opened_without_reading_its_rows(tmp_path: Path, monkeypatch: 
 def test_both_queues_give_the_same_rows_in_the_same_order_what_is_not_committed_included(
     data: st.DataObject,
 ) -> None:
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
+        patched.setattr("agents.due_queue.PAGE_ENTRIES", data.draw(st.sampled_from([1, 2, 3, 1000])))
         store, rows = rocks_at(directory), MemoryStore()
         before = data.draw(st.dictionaries(KEYS, ROWS))
         store.put_many(before, None)
