@@ -58,8 +58,9 @@ COMPILED_TESTS := tests/test_compiled.py tests/test_account_codec.py tests/test_
 	tests/test_streams_record_batch.py tests/test_cases_kafka.py tests/test_kill.py tests/test_parity.py tests/test_work.py
 
 test: $(READY) ## all tests, on a real Kafka; those of the decisions once more on the compiled form
-	@LOYALTY_COMPILED=0 $(BIN)/python -m pytest
-	@$(BIN)/python -m compiled.build; status=$$?; \
+	@nice $(BIN)/python -m compiled.build & building=$$!; \
+	LOYALTY_COMPILED=0 $(BIN)/python -m pytest || { kill $$building 2>/dev/null; exit 1; }; \
+	wait $$building; status=$$?; \
 	if [ $$status -eq 0 ]; then LOYALTY_COMPILED=1 $(BIN)/python -m pytest $(COMPILED_TESTS); \
 	elif [ $$status -ne 3 ]; then exit $$status; fi
 

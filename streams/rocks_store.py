@@ -108,13 +108,15 @@ class RocksStore:
 
     def get(self, key: bytes) -> bytes | None:
         """The row of `key`, or None."""
+        if self._knows_all and key not in self._moments:
+            return None
         try:
             value: bytes | None = self._db.get(_ROW + key)
         except Exception as error:
             raise self._failure(error) from error
         if value is not None:
             self._moments[key] = value[:_MOMENT_BYTES]
-        elif not self._knows_all:
+        else:
             self._moments[key] = _NEVER
         if len(self._moments) > MOMENTS_MAX:
             self._forget_moments()

@@ -61,10 +61,10 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
         ),
     ),
     "committed offsets are one short": (
-        Change(transactions.Transactions, "_publish", "offset + 1 for topic", "offset for topic"),
+        Change(transactions, "next_offsets", "record.offset + 1", "record.offset"),
     ),
     "offsets are committed for records that are still to be worked off": (
-        Change(transactions.Transactions, "_publish", "in records[: result.consumed]", "in records"),
+        Change(transactions, "next_offsets", "range(consumed)", "range(len(records))"),
     ),
     "offsets are committed by a transaction of their own": (
         Change(
