@@ -10,31 +10,29 @@ from aiokafka.partitioner import murmur2
 from schemas.produce import Produce
 from schemas.record import Record
 from schemas.topics import LINKS
-from streams.record_batch import Item
 
 _LINKS: Final = LINKS.name
 
 
 def by_destination(
     produce: Sequence[Produce], partition: int, partitions: int
-) -> dict[tuple[str, int], list[Item]]:
+) -> dict[tuple[str, int], list[Produce]]:
     """The records by topic and partition, in their order: the task's own partition, but for links."""
-    found: dict[tuple[str, int], list[Item]] = {}
-    own: dict[str, list[Item]] = {}
+    found: dict[tuple[str, int], list[Produce]] = {}
+    own: dict[str, list[Produce]] = {}
     for record in produce:
         topic = record.topic
-        item = (record.key, record.value, record.timestamp)
         if topic == _LINKS:
             to = (topic, link_partition(record.key, partitions))
-            linked = found.get(to)
-            if linked is None:
-                linked = found[to] = []
-            linked.append(item)
+            links = found.get(to)
+            if links is None:
+                links = found[to] = []
+            links.append(record)
         else:
-            items = own.get(topic)
-            if items is None:
-                items = own[topic] = found[topic, partition] = []
-            items.append(item)
+            written = own.get(topic)
+            if written is None:
+                written = own[topic] = found[topic, partition] = []
+            written.append(record)
     return found
 
 

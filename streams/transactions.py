@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import repeat
+from operator import attrgetter
 from time import monotonic
 from typing import Final
 
@@ -27,6 +28,8 @@ from streams.tasks import Worker
 log = logging.getLogger(__name__)
 
 ABORT_SECONDS: Final = 3.0
+
+_ITEM: Final = attrgetter("key", "value", "timestamp")
 
 
 def transactional_id(application_id: str, partition: int) -> str:
@@ -139,9 +142,10 @@ class Transactions:
     ) -> int | None:
         """Send all of it and wait; the changelog offset after the last row, None if there was no row."""
         settings = self._worker.settings
-        sends: dict[tuple[str, int], Iterable[Item]] = {
-            **by_destination(result.produce, partition, settings.partitions)
-        }
+        written = by_destination(result.produce, partition, settings.partitions)
+        # Items are made one by one as a batch takes them: tens of thousands at a time would have the collector of
+        # cyclic garbage go through all of them.
+        sends: dict[tuple[str, int], Iterable[Item]] = {to: map(_ITEM, made) for to, made in written.items()}
         changelog = (self._worker.tasks.changelog, partition)
         if result.rows:
             stamp = max(0, records[max(0, result.consumed - 1)].timestamp)
