@@ -1,7 +1,8 @@
 """A record batch of Kafka's (format 2, uncompressed), built in one go.
 
 The client takes records one by one into a buffer that grows, and computes the checksum of it in software. Here they are
-joined once, and the processor computes the checksum. The bytes are the client's own (`tests/test_streams_record_batch.py` compares them).
+joined once, and the processor computes the checksum. The bytes are the client's own, which
+`tests/test_streams_record_batch.py` compares.
 The methods are those that the client's producer calls on a batch that it is given, and have its names.
 """
 
