@@ -19,7 +19,6 @@ from agents.fold import TaskState as FoldState
 from engine.decide import Engine
 from streams.app import EXIT_BUG, StreamApp, make_app
 from streams.connection import report_broken_connections
-from streams.produce_request import send_in_pieces
 from streams.settings import Settings
 from streams.store import Store
 from streams.task import TaskFactory, TaskState
@@ -51,7 +50,6 @@ def run_worker(settings: Settings, new_task: TaskFactory) -> int:
     set_up_logging(settings.log_level)
     _search_cycles_seldom()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    send_in_pieces()
     report_broken_connections()
     return asyncio.run(_serve(settings, new_task))
 

@@ -44,8 +44,9 @@ def in_use() -> Path | None:
     wanted = os.environ.get(VARIABLE, "")
     if wanted == "0":
         return None
-    directory = Path(wanted) if os.sep in wanted else build_directory()
-    if os.sep in wanted or (directory / FINISHED).exists():
+    named = os.sep in wanted
+    directory = Path(wanted) if named else build_directory()
+    if named or (directory / FINISHED).exists():
         sys.path.append(str(directory))  # where the modules find what they share
         return directory
     if wanted == "1":

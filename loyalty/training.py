@@ -10,12 +10,12 @@ from typing import Final
 
 from agents.fold import TaskState
 from loyalty import deployment
-from loyalty.feed import Refused, read_feed, route, with_ticks
+from loyalty.feed import read_feed, route, with_ticks
 from loyalty.sample_events import OPERATOR, ZONE, Arrival
 from loyalty.sample_month import sample_month
 from loyalty.ticks import midnights
 from schemas.record import Record
-from streams.record_batch import RecordBatch
+from streams.record_batch import record_batches
 from streams.store import MemoryStore
 from streams.task_producer import BATCH_BYTES_MAX
 
@@ -35,22 +35,18 @@ def train() -> int:
         while left:
             result = task.fold(left[:STEP])
             left = left[result.consumed :]
-            items = iter([(made.key, made.value, made.timestamp) for made in result.produce])
-            item = next(items, None)
-            while item is not None:
-                batch = RecordBatch(item, items, BATCH_BYTES_MAX)
+            items = [(made.key, made.value, made.timestamp) for made in result.produce]
+            for batch in record_batches(items, BATCH_BYTES_MAX):
                 batch._set_producer_state(0, 0, 0)
-                item = batch.left
             store.put_many(result.rows, len(records) - len(left))
             task.committed()
     return len(records)
 
 
 def _records(arrivals: Sequence[Arrival]) -> list[Record]:
-    """The sample as the one task reads it, each as a record of its own object."""
-    refused: list[Refused] = []
+    """The sample, with its ticks and its lines that are no events, as the one task there is reads it."""
     lines = [arrival.line for arrival in arrivals]
-    facts = read_feed(lines, operators={OPERATOR}, refuse=refused.append, as_arrived=True, raw=True)
+    facts = read_feed(lines, operators={OPERATOR}, refuse=lambda _: None, as_arrived=True, raw=True)
     ticked = with_ticks(facts, midnights({ZONE.name}, arrivals[0].at, arrivals[-1].at))
     return [
         Record(entry.topic, 0, offset, entry.timestamp, entry.key, entry.value)

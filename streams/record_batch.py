@@ -8,7 +8,7 @@ The methods are those that the client's producer calls on a batch that it is giv
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from struct import Struct
 from typing import Final
@@ -149,3 +149,13 @@ class RecordBatch:
     def record_count(self) -> int:
         """How many records it has."""
         return self._count
+
+
+def record_batches(items: Iterable[Item], bytes_max: int) -> Iterator[RecordBatch]:
+    """The records in as few batches as hold them, each made when it is asked for."""
+    rest = iter(items)
+    item = next(rest, None)
+    while item is not None:
+        batch = RecordBatch(item, rest, bytes_max)
+        yield batch
+        item = batch.left

@@ -114,10 +114,7 @@ class RocksStore:
             value: bytes | None = self._db.get(_ROW + key)
         except Exception as error:
             raise self._failure(error) from error
-        if value is not None:
-            self._moments[key] = value[:_MOMENT_BYTES]
-        else:
-            self._moments[key] = _NEVER
+        self._moments[key] = _NEVER if value is None else value[:_MOMENT_BYTES]
         if len(self._moments) > MOMENTS_MAX:
             self._forget_moments()
         return None if value is None else value[_MOMENT_BYTES:]

@@ -11,7 +11,7 @@ from aiokafka.structs import OffsetAndMetadata, RecordMetadata, TopicPartition
 from faust.types import TP
 
 from streams.produce_request import send_in_pieces
-from streams.record_batch import Item, RecordBatch
+from streams.record_batch import Item, record_batches
 
 BATCH_BYTES_MAX: Final = 900_000
 """Bytes of a record batch: brokers take a mebibyte unless they are told otherwise."""
@@ -31,13 +31,9 @@ class KafkaTaskProducer:
     async def send(self, topic: str, partition: int, items: Iterable[Item]) -> int:
         """Send records in whole batches and wait for them; returns the offset after the last one."""
         deliveries: list[tuple[asyncio.Future[RecordMetadata], int]] = []
-        rest = iter(items)
-        item = next(rest, None)
-        while item is not None:
-            batch = RecordBatch(item, rest, BATCH_BYTES_MAX)
+        for batch in record_batches(items, BATCH_BYTES_MAX):
             delivery = await self._producer.send_batch(batch, topic, partition=partition)
             deliveries.append((delivery, batch.record_count()))
-            item = batch.left
         end = 0
         for delivery, count in deliveries:
             end = (await delivery).offset + count

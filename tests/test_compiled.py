@@ -10,6 +10,7 @@ from pathlib import Path
 import compiled
 from compiled.build import LACKING, lacking
 from compiled.modules import digest, hot_modules
+from loyalty.training import train
 
 ROOT = Path(__file__).parent.parent
 WHERE = """
@@ -91,3 +92,8 @@ def test_where_a_build_is_demanded_it_is_what_runs() -> None:
         assert all(path.endswith(".so") for path in done.stdout.split()), done.stdout + done.stderr
     else:
         assert compiled.in_use() is None
+
+
+def test_what_the_compiler_is_trained_on_runs() -> None:
+    """Where it fails the build is made without, and nobody is told."""
+    assert train() > 1_000

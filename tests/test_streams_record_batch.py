@@ -11,7 +11,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.record_batch import Item, RecordBatch, varint
+from streams.record_batch import Item, RecordBatch, record_batches, varint
 
 BATCH_BYTES = 2_000
 TIMES = st.integers(min_value=0, max_value=2**42)
@@ -32,14 +32,7 @@ CLOSE_ITEMS = st.lists(
 
 def ours(items: Sequence[Item], bytes_max: int = BATCH_BYTES) -> list[tuple[bytes, int]]:
     """Batches with the number of their records."""
-    found = []
-    rest = iter(items)
-    item = next(rest, None)
-    while item is not None:
-        batch = RecordBatch(item, rest, bytes_max)
-        item = batch.left
-        found.append((sent(batch), batch.record_count()))
-    return found
+    return [(sent(batch), batch.record_count()) for batch in record_batches(items, bytes_max)]
 
 
 def theirs(items: Sequence[Item], bytes_max: int = BATCH_BYTES) -> list[tuple[bytes, int]]:
