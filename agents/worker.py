@@ -104,11 +104,14 @@ async def _serve(settings: Settings, new_task: TaskFactory) -> int:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     except Exception as error:
         app.fail(error)
-    status = app.failure.exit_status if app.failure is not None else 0
-    _end_after(LEAVE_SECONDS_MAX if status else STOP_SECONDS_MAX, status)
+    _end_after(STOP_SECONDS_MAX if app.failure is None else LEAVE_SECONDS_MAX, app)
     await _stop(app)
     log.info("stopped")
-    return app.failure.exit_status if app.failure is not None else 0
+    return _status(app, 0)
+
+
+def _status(app: StreamApp, unless_failed: int) -> int:
+    return unless_failed if app.failure is None else app.failure.exit_status
 
 
 async def _stop(app: StreamApp) -> None:
@@ -119,8 +122,9 @@ async def _stop(app: StreamApp) -> None:
         log.warning("while stopping: %r", error)
 
 
-def _end_after(seconds: float, status: int) -> None:
+def _end_after(seconds: float, app: StreamApp) -> None:
     """End the process for certain, whatever hangs: nothing uncommitted is lost by it."""
-    timer = threading.Timer(seconds, os._exit, (status or EXIT_BUG,))
+    # The status is asked for in the end: a worker may be fenced while it stops.
+    timer = threading.Timer(seconds, lambda: os._exit(_status(app, EXIT_BUG)))
     timer.daemon = True
     timer.start()

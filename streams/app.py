@@ -174,6 +174,10 @@ class StreamApp(faust.App):
             commit_seconds * 1000,
         )
 
+    def _on_rebalance_when_stopped(self) -> None:
+        """Nothing: the consumer's thread closes its own connections, at the end of the stop. Faust would have them
+        closed in this one, whose loop is not theirs: then a stop hangs, or the process dies of a signal."""
+
     def _create_directories(self) -> None:
         """Nothing: a store that needs a directory makes its own."""
 
@@ -184,7 +188,10 @@ class StreamApp(faust.App):
         return Transport(self.conf.broker_producer, self)
 
     async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
-        if not self.should_stop:
+        if self.should_stop:
+            # A batch that a stop waits for gets its commit: who had its task next would fence it.
+            await self.transactions.give_up_tasks()
+        else:
             self.reader.forget()
         await super()._on_partitions_revoked(revoked)
 

@@ -1,9 +1,11 @@
-"""A worker that makes no headway leaves: a transaction that hangs, and a client that has stopped fetching."""
+"""A worker that makes no headway leaves: a transaction that hangs, a client that has stopped fetching, a stop that waits."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -14,6 +16,7 @@ from chaos.proxy import ADD_PARTITIONS, COMMIT_OFFSETS, END_TRANSACTION, PRODUCE
 from streams.broker_embedded import EmbeddedBroker
 from streams.broker_ready import free_port
 from tests.fetch_dies import DIES_IN
+from tests.foreign_close import CLOSED_BY_ANOTHER
 from tests.stream_world import World, _empty_topics, until
 from tests.test_streams_exactly_once import outputs_of, some_records
 
@@ -107,4 +110,28 @@ def test_a_client_that_stops_fetching_ends_the_worker_with_status_69(world: Worl
     world.wait_until_done(outputs_of(fed))
     until(lambda: world.lag() == 0, 30, next_one.log)
     assert next_one.stop() == 0, next_one.log
+    world.audit(fed)
+
+
+def test_a_rebalance_while_a_worker_stops_leaves_its_connections_to_their_thread(
+    network: Network, world: World
+) -> None:
+    """It waits for its last commit, and the group gives its tasks to another meanwhile."""
+    fed = some_records(200)
+    worker = world.worker("tests.foreign_close", KAFKA_BOOTSTRAP=network.address)
+    worker.wait_for("ready: tasks 0, 1")
+    before = network.proxy.held
+    network.do(lambda: network.proxy.hold({END_TRANSACTION}))
+    world.feed(fed)
+    until(lambda: network.proxy.held > before, 30, lambda: worker.log)
+    worker.signal(signal.SIGTERM)
+    heir = world.worker()
+    worker.wait_for("rebalancing")
+    time.sleep(1)
+    assert worker.process.poll() is None, worker.log
+    network.do(network.proxy.let_go)
+    assert worker.exit_status(30) == 0, worker.log
+    assert CLOSED_BY_ANOTHER not in worker.log
+    world.wait_until_done(outputs_of(fed))
+    assert heir.stop() == 0, heir.log
     world.audit(fed)
