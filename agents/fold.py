@@ -21,7 +21,7 @@ from schemas.account_codec import decode, encode, next_due
 from schemas.dead_letter import ACCOUNT_FORGOTTEN, NOT_JSON, UNKNOWN_OPERATOR, WRONG_KEY, Unreadable
 from schemas.event import Event
 from schemas.link import Link
-from schemas.produce import Produce
+from schemas.outbox import Outbox
 from schemas.record import Record
 from schemas.topics import CLOCK, JOURNAL, LINKS, TOPIC_OF_TYPE
 from schemas.wire import read_event
@@ -73,7 +73,7 @@ class TaskState:
         decades ahead) is worked off in several calls: then `consumed` stops before it, and the rest is to be
         given again.
         """
-        produce: list[Produce] = []
+        produce = Outbox()
         consumed = 0
         left = self._due_moments_max
         for record in records:
@@ -92,7 +92,8 @@ class TaskState:
                     if left < 0:
                         break
             except Unreadable as error:
-                produce.append(letter(record, error))
+                refused = letter(record, error)
+                produce.add(refused.topic, refused.key, refused.value, refused.timestamp)
             consumed += 1
         rows = {key: encode(row) for key, row in self._touched.items()}
         return FoldResult(consumed, produce, rows)
@@ -111,9 +112,10 @@ class TaskState:
             key=record.key or b"",
             topic=record.topic,
             operators=self._engine.books.operators,
+            known_hashes=record.hashes,
         )
 
-    def _take_event(self, key: bytes | None, event: Event, left: int, produce: list[Produce]) -> int:
+    def _take_event(self, key: bytes | None, event: Event, left: int, produce: Outbox) -> int:
         """Apply an event, if what is due before it may still act; returns how many may, or `UNFINISHED`."""
         assert key is not None, "reading has compared the key with the event"
         row = self._row(key) or self._new_row(event)
@@ -129,7 +131,7 @@ class TaskState:
         self._keep(key, row, queued)
         return left
 
-    def _take_link(self, record: Record, left: int, produce: list[Produce]) -> int:
+    def _take_link(self, record: Record, left: int, produce: Outbox) -> int:
         """Apply a link, if what is due before it may still act; returns how many may, or `UNFINISHED`."""
         link = _read_link(record)
         if link.operator not in self._engine.books.operators:
@@ -149,7 +151,7 @@ class TaskState:
             self._keep(key, row, queued)
         return left
 
-    def _catch_up(self, key: bytes, row: Account, until: int, left: int, produce: list[Produce]) -> int:
+    def _catch_up(self, key: bytes, row: Account, until: int, left: int, produce: Outbox) -> int:
         """Let what is due in a row up to `until` act; returns how many more may act, or `UNFINISHED`."""
         while row.next_due <= until:
             if left == 0:
@@ -158,12 +160,12 @@ class TaskState:
             left -= 1
         return left
 
-    def _act(self, key: bytes, row: Account, produce: list[Produce]) -> None:
+    def _act(self, key: bytes, row: Account, produce: Outbox) -> None:
         queued = row.next_due
         self._write(self._engine.act(row), key, None, produce)
         self._keep(key, row, queued)
 
-    def _advance(self, until: int, left: int, produce: list[Produce]) -> int:
+    def _advance(self, until: int, left: int, produce: Outbox) -> int:
         """Let what is due up to `until` act, at most `left` moments; returns how many may still act."""
         while left > 0 and (key := self._queue.first(until)) is not None:
             row = self._row(key)
@@ -203,7 +205,7 @@ class TaskState:
         value = self._store.get(key)
         return NEVER if value is None else next_due(value)
 
-    def _write(self, turn: Turn, key: bytes, applied: Event | Link | None, produce: list[Produce]) -> None:
+    def _write(self, turn: Turn, key: bytes, applied: Event | Link | None, produce: Outbox) -> None:
         """Add outcomes and links of one decision, and its journal entry; `applied` None: a due moment."""
         outcomes = self._publish(turn, key, produce)
         if applied is None:
@@ -212,19 +214,19 @@ class TaskState:
             entry = journal.event_entry(turn, applied, outcomes)
         else:
             entry = journal.link_entry(turn, applied, outcomes)
-        produce.append(Produce(_JOURNAL, key, entry, turn.time // 1000))
+        produce.add(_JOURNAL, key, entry, turn.time // 1000)
 
-    def _publish(self, turn: Turn, key: bytes, produce: list[Produce]) -> list[bytes]:
+    def _publish(self, turn: Turn, key: bytes, produce: Outbox) -> list[bytes]:
         """Add outcomes and links of one decision; returns the outcomes as bytes, for the journal."""
         timestamp = turn.time // 1000
         encoded: list[bytes] = []
         for outcome in turn.outcomes:
             value = outcome.encoded()
             encoded.append(value)
-            produce.append(Produce(_TOPIC_OF_TYPE[outcome.type], key, value, timestamp))
+            produce.add(_TOPIC_OF_TYPE[outcome.type], key, value, timestamp)
         for link in turn.links:
             target = f"{link.operator}/{link.account}".encode()
-            produce.append(Produce(_LINKS, target, link.encoded(), link.cause.time // 1000))
+            produce.add(_LINKS, target, link.encoded(), link.cause.time // 1000)
         return encoded
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
-from schemas.produce import Produce
+from schemas.outbox import Outbox
 
 
 @mypyc_attr(acyclic=True)
@@ -19,7 +19,7 @@ class FoldResult:
 
     __slots__ = ("consumed", "produce", "rows")
 
-    def __init__(self, consumed: int, produce: list[Produce], rows: dict[bytes, bytes]) -> None:
+    def __init__(self, consumed: int, produce: Outbox, rows: dict[bytes, bytes]) -> None:
         self.consumed: Final = consumed
         self.produce: Final = produce
         self.rows: Final = rows

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from typing import Final, cast
 
 import uvloop
@@ -17,8 +18,12 @@ import compiled
 from agents.accounts import add_accounts_agent
 from agents.fold import TaskState as FoldState
 from engine.decide import Engine
+from schemas.topics import LINKS, TASK
+from schemas.wire import hashes
 from streams.app import EXIT_BUG, StreamApp, make_app
 from streams.connection import report_broken_connections
+from streams.io_process import IoProcess
+from streams.io_server import Hash
 from streams.settings import Settings
 from streams.store import Store
 from streams.task import TaskFactory, TaskState
@@ -39,19 +44,28 @@ def loyalty_task(engine: Engine) -> TaskFactory:
     return new_task
 
 
-def run_worker(settings: Settings, new_task: TaskFactory) -> int:
+def event_hashes() -> Mapping[str, Hash]:
+    """What the I/O process tells of events ahead, by topic: the hashes that the fold would compute."""
+    return {topic.name: hashes for topic in TASK if topic is not LINKS}
+
+
+def run_worker(settings: Settings, new_task: TaskFactory, hashed: Mapping[str, Hash] | None = None) -> int:
     """Run a worker until SIGTERM or SIGINT (returns 0) or until something fails (returns the exit status).
 
-    `new_task` makes the state that decides: `loyalty_task(engine)`, or a toy in a test. Once it has begun to
-    stop, the process ends within seconds, whatever hangs.
+    `new_task` makes the state that decides: `loyalty_task(engine)`, or a toy in a test. Records of the topics in
+    `hashed` come with their hashes. Once it has begun to stop, the process ends within seconds, whatever hangs.
 
     Raises SettingsError when the TLS files cannot be used.
     """
     set_up_logging(settings.log_level)
-    _search_cycles_seldom()
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     report_broken_connections()
-    return asyncio.run(_serve(settings, new_task))
+    _search_cycles_seldom()
+    io = IoProcess(settings, hashed or {})
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    try:
+        return asyncio.run(_serve(settings, io, new_task))
+    finally:
+        io.end()
 
 
 def set_up_logging(level: str) -> None:
@@ -81,8 +95,9 @@ def _search_cycles_seldom() -> None:
     gc.set_threshold(500_000, 20, 100)
 
 
-async def _serve(settings: Settings, new_task: TaskFactory) -> int:
-    app = make_app(settings, new_task)
+async def _serve(settings: Settings, io: IoProcess, new_task: TaskFactory) -> int:
+    await io.connect()
+    app = make_app(settings, io, new_task)
     add_accounts_agent(app)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

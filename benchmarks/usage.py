@@ -12,7 +12,6 @@ from typing import Final
 _PROC: Final = Path("/proc")
 KNOWN: Final = (_PROC / "self" / "stat").exists()
 _TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 def descendants(pid: int) -> list[int]:
@@ -32,9 +31,11 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory that a process holds."""
-    fields = _read(_PROC / str(pid) / "statm").split()
-    return int(fields[1]) * _PAGE_BYTES if fields else 0
+    """Memory that a process holds; of what it shares with others its share."""
+    for line in _read(_PROC / str(pid) / "smaps_rollup").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 def _read(path: Path) -> str:

@@ -49,6 +49,7 @@ class Member:
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            process_group=0,  # its I/O process is woken up with it
             env={
                 **os.environ,
                 **environment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 import time
@@ -77,7 +78,7 @@ async def freeze(stage: Stage, chosen: random.Random) -> str:
         )
 
     await stage.until(taken_over, f"the others to take over from {member.name}")
-    member.process.send_signal(signal.SIGCONT)
+    os.killpg(member.process.pid, signal.SIGCONT)
     asleep = time.monotonic() - started
     await stage.until(lambda: member.status is not None, f"{member.name} to find itself fenced", 30)
     if member.status != EXIT_FENCED:

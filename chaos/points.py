@@ -48,6 +48,8 @@ class Order:
 
     def __init__(self, file: Path) -> None:
         self._file: Final = file
+        self._worker: Final = os.getpid()
+        """Whose order it is: a worker reaches some of the points in its I/O process, and dies and freezes with it."""
 
     def give(self, point: str, action: str) -> None:
         """Tell the worker to carry out `action` when it next reaches `point`."""
@@ -74,7 +76,8 @@ class Order:
         if wanted != point or not self.withdraw():
             return
         print(told(point, action), file=sys.stderr, flush=True)
-        os.kill(os.getpid(), _SIGNALS[action])
+        for process in (self._worker, os.getpid()):
+            os.kill(process, _SIGNALS[action])
 
     def _read(self) -> tuple[str, str]:
         try:

@@ -15,7 +15,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from mmap import mmap
 from pathlib import Path
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from chaos.points import (
@@ -44,15 +46,22 @@ CLOCK_JUMPED: Final = "chaos: the wall clock jumps by"
 
 
 class Counted:
-    """Transactions that this process began and committed."""
+    """Transactions that this worker began and committed: its I/O process counts, in memory that both share."""
+
+    _NUMBERS: Final = Struct("<QQ")
 
     def __init__(self) -> None:
-        self.begun = 0
-        self.committed = 0
+        self._shared: Final = mmap(-1, self._NUMBERS.size)
+
+    def count(self, *, begun: int = 0, committed: int = 0) -> None:
+        """Count some more."""
+        before = self._NUMBERS.unpack_from(self._shared)
+        self._NUMBERS.pack_into(self._shared, 0, before[0] + begun, before[1] + committed)
 
     def said(self) -> str:
         """As the last line of the log has it."""
-        return f"chaos: began {self.begun} transactions, committed {self.committed}"
+        begun, committed = self._NUMBERS.unpack_from(self._shared)
+        return f"chaos: began {begun} transactions, committed {committed}"
 
 
 class Watched:
@@ -66,7 +75,7 @@ class Watched:
     async def begin(self) -> None:
         """With points on both sides."""
         self._order.reached(AFTER_FOLD)
-        self._counted.begun += 1
+        self._counted.count(begun=1)
         await self._producer.begin()
         self._order.reached(AFTER_BEGIN)
 
@@ -91,7 +100,7 @@ class Watched:
             await committing
         else:
             await self._producer.commit()
-        self._counted.committed += 1
+        self._counted.count(committed=1)
         self._order.reached(AFTER_COMMIT)
 
     async def abort(self) -> None:
@@ -105,15 +114,16 @@ class Watched:
 
 def wrap(order: Order, counted: Counted) -> None:
     """Put the points around the methods of the stream."""
+    from streams import task_producer
     from streams.app import StreamApp
+    from streams.settings import Settings
     from streams.task import Batch, FoldResult
     from streams.transactions import Transactions
 
-    opened, worked, counted_off = Transactions._open, Transactions.work_off, StreamApp.worked_off
+    opened, worked, counted_off = task_producer.open_producer, Transactions.work_off, StreamApp.worked_off
 
-    async def open_watched(self: Transactions, partition: int) -> None:
-        await opened(self, partition)
-        self._producers[partition] = Watched(self._producers[partition], order, counted)
+    async def open_watched(settings: Settings, transactional_id: str) -> TaskProducer:
+        return Watched(await opened(settings, transactional_id), order, counted)
 
     async def work_off(self: Transactions, batch: Batch) -> None:
         order.reached(AFTER_FETCH)
@@ -125,7 +135,7 @@ def wrap(order: Order, counted: Counted) -> None:
         order.reached(AFTER_STORE)
         counted_off(self, partition, result, fold_seconds, commit_seconds)
 
-    Transactions._open = open_watched  # type: ignore[method-assign]
+    task_producer.open_producer = open_watched  # type: ignore[assignment]
     Transactions.work_off = work_off  # type: ignore[method-assign]
     StreamApp.worked_off = worked_off  # type: ignore[method-assign]
 

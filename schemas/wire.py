@@ -37,6 +37,7 @@ from schemas.wire_fields import Reader, compile_check, refusal, spelled, told
 __all__ = [
     "RECORD_BYTES_MAX",
     "content_hash",
+    "hashes",
     "identity_hash",
     "parse_instant",
     "read_event",
@@ -94,14 +95,19 @@ _contents: Final = ShortHash(HASH_BYTES)
 
 
 def read_event(
-    value: bytes | None, *, key: bytes | None, topic: str | None, operators: Collection[str]
+    value: bytes | None,
+    *,
+    key: bytes | None,
+    topic: str | None,
+    operators: Collection[str],
+    known_hashes: bytes = b"",
 ) -> Event:
     """The event in a record's value.
 
-    `key` and `topic` are those of the record and must fit the event; None means not checked. `operators` are
-    the names of the operators that have a programme. An event of the clock concerns no account: its operator
-    and account are empty, and its key is not checked. Raises `Unreadable`, and nothing else, for whatever
-    bytes it is given.
+    `key` and `topic` are those of the record and must fit the event; None means not checked. `operators` are the
+    names of the operators that have a programme, `known_hashes` what `hashes` says of the value. An event of the
+    clock concerns no account: its operator and account are empty, and its key is not checked. Raises `Unreadable`,
+    and nothing else, for whatever bytes it is given.
     """
     if not value or len(value) > RECORD_BYTES_MAX:
         raise _wrong_size(value)
@@ -153,7 +159,10 @@ def read_event(
     elif type(data) is not dict:
         raise refusal("data", data, "a JSON object")
     known = kind.reader.read(data)
-    content = _content(record, value)
+    if known_hashes:
+        identity, content = known_hashes[:HASH_BYTES], known_hashes[HASH_BYTES:]
+    else:
+        identity, content = source.identity(identifier), _content(record, value)
     return Event(
         operator,
         account,
@@ -162,7 +171,7 @@ def read_event(
         identifier,
         instant,
         known,
-        source.identity(identifier),
+        identity,
         content,
         value,
         kind.projection.of(record, value),
@@ -189,6 +198,25 @@ def read_kept(kept: dict[str, Any], content: bytes) -> Event:
         b"",
         b"",
     )
+
+
+def hashes(value: bytes | None) -> bytes:
+    """Identity hash and content hash of an event, for whoever reads it later: empty if that would refuse it."""
+    if not value or len(value) > RECORD_BYTES_MAX:
+        return b""
+    try:
+        record = _loads(value)
+        if type(record) is not dict:
+            return b""
+        identifier, named = record.get("id"), record.get("source")
+        if type(identifier) is not str or type(named) is not str:
+            return b""
+        source = _sources.get(named)
+        if source is None:
+            source = _new_source(named)
+        return source.identity(_id.of(identifier)) + _content(record, value)
+    except (orjson.JSONDecodeError, Unreadable):
+        return b""
 
 
 def identity_hash(source: str, identifier: str) -> bytes:

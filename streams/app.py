@@ -15,6 +15,7 @@ from yarl import URL
 
 from schemas.topics import CLOCK, TASK
 from streams.consumer import Consumer
+from streams.io_process import IoProcess
 from streams.reader import TaskReader
 from streams.settings import Settings
 from streams.store import MemoryStore, StoreError, StoreFactory
@@ -98,6 +99,7 @@ class StreamApp(faust.App):
     """Faust's app with what batches need: settings, the account table, and leaving on the first failure."""
 
     settings: Settings
+    io: IoProcess
     tasks: Tasks
     task_topics: tuple[str, ...]
     progress: Progress
@@ -198,13 +200,15 @@ class StreamApp(faust.App):
 
 def make_app(
     settings: Settings,
+    io: IoProcess,
     new_task: TaskFactory,
     *,
     new_store: StoreFactory | None = None,
 ) -> StreamApp:
     """Make the app of a worker; the agents are added by the caller.
 
-    `new_task` makes the state that decides; `new_store` where its rows live, as the settings say by default.
+    `io` reads and writes for it; `new_task` makes the state that decides; `new_store` where its rows live, as the settings
+    say by default.
 
     Raises SettingsError when the state directory or the TLS files cannot be used.
     """
@@ -221,12 +225,10 @@ def make_app(
         # Only a batch's transaction commits; these would commit by the clock.
         broker_commit_interval=_NEVER_SECONDS,
         broker_commit_livelock_soft_timeout=_NEVER_SECONDS,
-        broker_max_poll_records=settings.batch_records_max,
         broker_session_timeout=settings.session_ms / 1000,
         broker_heartbeat_interval=max(0.3, settings.session_ms / 4000),
         broker_rebalance_timeout=settings.rebalance_seconds,
         broker_request_timeout=max(40, settings.session_ms / 1000),
-        consumer_max_fetch_size=4 * 1024 * 1024,
         consumer_auto_offset_reset="earliest",
         producer_linger=0,
         stream_recovery_delay=0,
@@ -238,6 +240,7 @@ def make_app(
     # Faust has transactions only inside what it takes for a worker.
     app.in_worker = True
     app.settings = settings
+    app.io = io
     app.progress = Progress()
     app.failure = None
     app.failed = asyncio.Event()

@@ -7,32 +7,34 @@ from typing import Final
 
 from aiokafka.partitioner import murmur2
 
-from schemas.produce import Produce
+from schemas.columns import Columns
+from schemas.outbox import Outbox
 from schemas.record import Record
 from schemas.topics import LINKS
 
 _LINKS: Final = LINKS.name
 
 
-def by_destination(
-    produce: Sequence[Produce], partition: int, partitions: int
-) -> dict[tuple[str, int], list[Produce]]:
+def by_destination(outbox: Outbox, partition: int, partitions: int) -> list[tuple[str, int, Columns]]:
     """The records by topic and partition, in their order: the task's own partition, but for links."""
-    found: dict[tuple[str, int], list[Produce]] = {}
-    own: dict[str, list[Produce]] = {}
-    for record in produce:
-        topic = record.topic
+    found: list[tuple[str, int, Columns]] = []
+    for topic, columns in outbox.topics.items():
         if topic == _LINKS:
-            to = (topic, link_partition(record.key, partitions))
-            links = found.get(to)
-            if links is None:
-                links = found[to] = []
-            links.append(record)
+            found += [(topic, to, links) for to, links in _links(columns, partitions).items()]
         else:
-            written = own.get(topic)
-            if written is None:
-                written = own[topic] = found[topic, partition] = []
-            written.append(record)
+            found.append((topic, partition, columns))
+    return found
+
+
+def _links(columns: Columns, partitions: int) -> dict[int, Columns]:
+    found: dict[int, Columns] = {}
+    keys, values, timestamps = columns.keys, columns.values, columns.timestamps
+    for index in range(len(keys)):
+        to = link_partition(keys[index], partitions)
+        links = found.get(to)
+        if links is None:
+            links = found[to] = Columns([], [], [])
+        links.add(keys[index], values[index], timestamps[index])
     return found
 
 

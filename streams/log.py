@@ -6,7 +6,7 @@ Batches, transactions and recovery know the log by these protocols only. In prod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from faust.types import TP
@@ -44,9 +44,9 @@ def known_end(topic: str, *, stable: int | None, written: int | None) -> int | N
 class TaskLog(Protocol):
     """Reading, with read_committed."""
 
-    async def fetch(
+    def fetch(
         self, tps: frozenset[TP], timeout: float, records_max: int, watched: frozenset[TP] = frozenset()
-    ) -> Fetched:
+    ) -> Awaitable[Fetched]:
         """Read what is there of `tps`; wait up to `timeout` seconds for records or progress.
 
         Of the `watched` partitions the progress is told, but no records are read.

@@ -7,9 +7,10 @@ record can be thrown away after its position was set for good.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from faust.types import TP
 
@@ -47,8 +48,11 @@ class TaskReader:
         self._buffers: dict[int, TaskBuffers] = {}
         self._busy: set[int] = set()
         self._assignment = 0
-        self._freed: Final = asyncio.Event()
+        self._changed: Final = asyncio.Event()
+        """Something may be due that was not."""
         self._fetching: asyncio.Future[Fetched] | None = None
+        self._failed: BaseException | None = None
+        self._poll_seconds = 0.0
 
     def begin(self, partitions: Iterable[int], assignment: int) -> None:
         """Start reading these tasks with empty buffers; positions have been set to the committed offsets."""
@@ -69,47 +73,37 @@ class TaskReader:
         """Throw the buffers away: the tasks may be another worker's from here on."""
         self._buffers = {}
         self._busy.clear()
-        self._freed.set()
+        self._changed.set()
 
     def release(self, batch: Batch) -> None:
         """The batch is worked off: its task may have the next one."""
         if batch.assignment == self._assignment:
             self._busy.discard(batch.partition)
-            self._freed.set()
+            self._changed.set()
 
     async def quiet(self) -> None:
         """Wait until no fetch is under way and drop what it brought. The flow must be stopped."""
         fetching, self._fetching = self._fetching, None
         if fetching is not None:
+            fetching.cancel()
             await asyncio.wait([fetching])
             if not fetching.cancelled():
                 fetching.exception()
 
     async def fetch_some(self, timeout: float) -> None:
-        """Have one fetch under way and take in what it brings, but come back when a task is free again."""
-        self._freed.clear()
-        fetching = self._fetching
-        if fetching is None:
-            watched = frozenset(
-                TP(topic, partition) for partition in self._buffers for topic in self._owner.task_topics
-            )
-            tps = frozenset(tp for tp in watched if self._buffers[tp.partition].wants(tp.topic))
-            if self._flowing():
-                records_max = self._owner.settings.batch_records_max
-                fetching = self._fetching = asyncio.ensure_future(
-                    self._log.fetch(tps, timeout, records_max, watched)
-                )
-        freed = asyncio.ensure_future(self._freed.wait())
-        waits_for: set[asyncio.Future[Any]] = {freed} if fetching is None else {freed, fetching}
-        try:
-            await asyncio.wait(
-                waits_for, timeout=self._patience(timeout), return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            freed.cancel()
-        if fetching is not None and fetching.done() and fetching is self._fetching:
-            self._fetching = None
-            self._take_in(fetching.result())
+        """Wait until something may have become due: a fetch has brought something, a task is free, a wait is over.
+
+        Fetching goes on by itself from here: whoever hands batches out may take long to come back. Raises what a fetch
+        has raised.
+        """
+        self._poll_seconds = timeout
+        self._fetch_on()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), self._patience(timeout))
+        # What changes from here on, while batches are handed out, is for the next call.
+        self._changed.clear()
+        if self._failed is not None:
+            raise self._failed
 
     def due(self) -> Iterator[Batch]:
         """The batches that are due now; whoever takes one must `release` it."""
@@ -135,6 +129,30 @@ class TaskReader:
             if partition not in self._busy and (left := buffers.wait_ms_left(now_ms)) is not None
         ]
         return min([timeout, *(left / 1000 for left in waits)])
+
+    def _fetch_on(self) -> None:
+        if self._fetching is not None or not self._flowing():
+            return
+        watched = frozenset(
+            TP(topic, partition) for partition in self._buffers for topic in self._owner.task_topics
+        )
+        tps = frozenset(tp for tp in watched if self._buffers[tp.partition].wants(tp.topic))
+        records_max = self._owner.settings.batch_records_max
+        fetching = asyncio.ensure_future(self._log.fetch(tps, self._poll_seconds, records_max, watched))
+        self._fetching = fetching
+        fetching.add_done_callback(self._fetched)
+
+    def _fetched(self, fetching: asyncio.Future[Fetched]) -> None:
+        if fetching is not self._fetching:
+            return  # it was dropped
+        self._fetching = None
+        self._changed.set()
+        if fetching.cancelled():
+            return  # the worker ends
+        self._failed = fetching.exception()
+        if self._failed is None:
+            self._take_in(fetching.result())
+            self._fetch_on()
 
     def _take_in(self, fetched: Fetched) -> None:
         for tp, records in fetched.records.items():

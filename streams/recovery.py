@@ -64,7 +64,7 @@ class BulkRecovery(Recovery):
         app = cast("StreamApp", self.app)
         self._set_recovery_started()
         partitions = sorted(tp.partition for tp in self.active_tps)
-        await recover_tasks(app, app.stream_consumer.thread, partitions)
+        await recover_tasks(app, app.stream_consumer.task_log, partitions)
         await app.on_rebalance_complete.send()
         await app._fetcher.maybe_start()
         # From here on nothing waits: a rebalance that began meanwhile is seen, and none can come in between.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from schemas.produce import Produce
+from schemas.outbox import Outbox
 from schemas.record import Record
 from streams.store import Store
 
@@ -26,7 +26,7 @@ class FoldResult(Protocol):
     @property
     def consumed(self) -> int: ...
     @property
-    def produce(self) -> Sequence[Produce]: ...
+    def produce(self) -> Outbox: ...
     @property
     def rows(self) -> Mapping[bytes, bytes]: ...
 

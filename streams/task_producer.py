@@ -12,9 +12,33 @@ from faust.types import TP
 
 from streams.produce_request import send_in_pieces
 from streams.record_batch import Item, record_batches
+from streams.settings import Settings
 
 BATCH_BYTES_MAX: Final = 900_000
 """Bytes of a record batch: brokers take a mebibyte unless they are told otherwise."""
+
+
+REQUEST_MS_MAX: Final = 40_000
+RETRY_MS: Final = 10
+"""Wait before a retry. A transaction that follows the last one at once is often told to come again, because
+the markers of the last one are still being written; with the usual 100 ms that would be most of its time."""
+
+
+async def open_producer(settings: Settings, transactional_id: str) -> KafkaTaskProducer:
+    """Connect and fence whoever had this id; a transaction that is left open is aborted by the broker after a while.
+
+    Raises KafkaError.
+    """
+    producer = AIOKafkaProducer(
+        **settings.kafka(),
+        client_id=transactional_id,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=settings.transaction_ms_max,
+        request_timeout_ms=max(REQUEST_MS_MAX, settings.transaction_ms_max),
+        retry_backoff_ms=RETRY_MS,
+    )
+    await producer.start()
+    return KafkaTaskProducer(producer)
 
 
 class KafkaTaskProducer:

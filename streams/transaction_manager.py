@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from faust.transport.consumer import TransactionManager
 from faust.types import TP
 
-from streams.log import TaskProducer
-from streams.task_producer import KafkaTaskProducer
 from streams.transactions import Transactions
 
 if TYPE_CHECKING:
@@ -22,10 +20,10 @@ class BatchTransactions(TransactionManager):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._stream_app: Final = cast("StreamApp", self.app)
-        self.work: Final = Transactions(self._stream_app, self._open)
+        self.work: Final = Transactions(self._stream_app, self._stream_app.io.open_writer)
 
     async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP]) -> None:
-        """Open a producer for each assigned task; those of before are closed."""
+        """Open a writer for each assigned task; those of before are closed."""
         # A standby has changelog partitions of other workers' tasks: opening those would fence their owners.
         topics = self._stream_app.task_topics
         await self.work.open({tp.partition for tp in assigned if tp.topic in topics})
@@ -35,15 +33,9 @@ class BatchTransactions(TransactionManager):
         await self.work.give_up_tasks()
 
     async def on_stop(self) -> None:
-        """Close the producers."""
+        """Close the writers."""
         await self.work.close()
 
     async def commit(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         """Nothing: only a batch's own transaction commits offsets."""
         return False
-
-    async def _open(self, transactional_id: str) -> TaskProducer:
-        driver: Any = self._stream_app.producer
-        producer = driver._new_producer(transactional_id)
-        await producer.start()
-        return KafkaTaskProducer(producer)

@@ -14,7 +14,6 @@ from typing import Final
 from agents.fold import TaskState
 from agents.records import FoldResult
 from engine.decide import Engine
-from schemas.produce import Produce
 from schemas.record import Record
 from streams.store import Store
 from streams.task import FoldResult as Result
@@ -33,7 +32,7 @@ class Witnessed:
         result: FoldResult = self._state.fold(records)
         if result.consumed:
             seen = [[record.topic, record.offset] for record in records[: result.consumed]]
-            result.produce.append(Produce(WITNESS, None, json.dumps(seen).encode(), 0))
+            result.produce.add(WITNESS, None, json.dumps(seen).encode(), 0)
         return result
 
     def committed(self) -> None:

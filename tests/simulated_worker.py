@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any, Final, cast
 
 from aiokafka.errors import IllegalStateError
@@ -24,6 +25,7 @@ from streams.store import StoreFactory
 from streams.table import changelog_topic
 from streams.task import Batch, FoldResult, TaskFactory
 from streams.task_recovery import begin_tasks, recover_tasks
+from streams.task_writer import ProducerWriter
 from streams.tasks import Tasks
 from streams.transactions import Transactions
 from tests.memory_connection import MemoryConnection
@@ -68,7 +70,9 @@ class SimulatedWorker:
         self.reader: Final = TaskReader(
             self, connection, lambda: self._flow.is_set() and not self.should_stop, loop.time
         )
-        self.transactions: Final = Transactions(self, connection.open_producer)
+        self.transactions: Final = Transactions(
+            self, partial(ProducerWriter.open, connection.open_producer, settings)
+        )
         add_accounts_agent(cast(StreamApp, self))
         process.spawn(self._read())
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
-from streams import merge, reader, task_recovery, tasks, transactions
+from streams import merge, reader, task_recovery, task_writer, tasks, transactions
 from tests import simulated_worker
 
 
@@ -30,9 +30,10 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
     "the store is written before the commit": (
         Change(
             transactions.Transactions,
-            "_step",
-            "await producer.commit()",
-            "tasks.store(partition).put_many(result.rows, changelog_end); await producer.commit()",
+            "_publish",
+            "ends = await writer.write(sends, offsets)",
+            "self._worker.tasks.store(partition).put_many(result.rows, None); "
+            "ends = await writer.write(sends, offsets)",
         ),
     ),
     "the store believes that it has more of the changelog than it has": (
@@ -68,12 +69,11 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
     ),
     "offsets are committed by a transaction of their own": (
         Change(
-            transactions.Transactions,
+            task_writer.ProducerWriter,
             "_publish",
-            "waits.append(_send_offsets(producer, offsets, settings.application_id))",
-            "pass; ends = await asyncio.gather(*waits); await producer.commit(); await producer.begin(); "
-            "await producer.send_offsets(offsets, settings.application_id); "
-            "return ends[list(sends).index(changelog)] if result.rows else None",
+            "waits.append(self._send_offsets(offsets))",
+            "ends = await asyncio.gather(*waits); await producer.commit(); await producer.begin(); "
+            "await self._send_offsets(offsets); return ends",
         ),
     ),
     "the rest of a batch is dropped when a step does not finish it": (
@@ -81,7 +81,10 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
     ),
     "a zombie is not fenced": (
         Change(
-            transactions.Transactions, "_open", "partition)\n", "partition) + self._worker.process.name\n"
+            task_writer.ProducerWriter,
+            "open",
+            "partition))\n",
+            "partition) + open_producer.__self__._process.name)\n",
         ),
     ),
     "the previous owner is fenced only after recovery": (
@@ -94,9 +97,9 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
         Change(
             transactions.Transactions,
             "_step",
-            "producer = self._producers[partition]",
-            "producer = self._producers.get(partition) or (await self._open(partition), "
-            "self._producers[partition])[1]",
+            "writer = self._writers[partition]",
+            "writer = self._writers.get(partition) or (await self._open(partition), "
+            "self._writers[partition])[1]",
         ),
     ),
     "a batch of an earlier assignment is worked off": (
@@ -116,8 +119,14 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
             "partition: self._buffers.get(partition) or TaskBuffers(",
         ),
     ),
-    "a fetch from before the recovery is taken in": (
-        Change(reader.TaskReader, "quiet", "fetching, self._fetching = self._fetching, None", "return"),
+    "a fetch that has just ended is dropped": (
+        Change(
+            reader.TaskReader,
+            "fetch_some",
+            "if self._failed is not None:",
+            "if self._fetching is not None and self._fetching.done():\n        self._fetching = None\n"
+            "    if self._failed is not None:",
+        ),
     ),
     "task states outlive a rebalance": (
         Change(tasks.Tasks, "keep_only", "self._states.clear()", "pass"),
@@ -135,8 +144,8 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
         Change(
             transactions,
             "by_destination",
-            "(topic, link_partition(record.key, partitions))",
-            "(topic, partition)",
+            "if topic == _LINKS:",
+            "if False:",
         ),
     ),
     "a topic that is behind does not hold the others back": (

@@ -75,6 +75,12 @@ class Worker:
         self.process.kill()
         self.process.wait()
 
+    def io_process(self) -> int:
+        """The id of the process in which it talks to Kafka."""
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        (child,) = [child for task in tasks.glob("*/children") for child in task.read_text().split()]
+        return int(child)
+
     def stop(self) -> int:
         """Ask it to stop; its exit status."""
         self.process.terminate()

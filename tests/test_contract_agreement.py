@@ -17,7 +17,7 @@ from schemas.contract_examples import FULL_DATA, TARIFF, record_of
 from schemas.dead_letter import Unreadable
 from schemas.event import Event, Tariff
 from schemas.topics import CLOCK, INBOUND
-from schemas.wire import read_event
+from schemas.wire import hashes, read_event
 
 EXAMPLES_MAX = 400
 OPERATORS = frozenset({"orgtechservice", "mts"})
@@ -163,6 +163,8 @@ def test_damaged_events_are_an_event_or_a_reason(record: dict[str, Any], data: s
 
 
 def read_or_refuse(value: bytes) -> None:
+    said = outcome_of(value, b"")
+    assert outcome_of(value, hashes(value)) == said, "whoever hashes ahead must not change what is read"
     try:
         event = read_event(value, key=None, topic=None, operators=OPERATORS)
     except Unreadable as unreadable:
@@ -172,6 +174,35 @@ def read_or_refuse(value: bytes) -> None:
         unreadable.detail.encode()
     else:
         assert event.raw == value
+
+
+def outcome_of(value: bytes, known_hashes: bytes) -> tuple[Any, ...]:
+    """What reading comes to: the event's identity, content and what is kept of it, or the refusal."""
+    try:
+        event = read_event(value, key=None, topic=None, operators=OPERATORS, known_hashes=known_hashes)
+    except Unreadable as unreadable:
+        return unreadable.reason, unreadable.detail
+    return event.identity, event.content, event.id, event.time, event.kept
+
+
+@settings(max_examples=EXAMPLES_MAX, deadline=None)
+@given(records())
+def test_every_event_that_can_be_read_can_be_hashed_ahead(record: dict[str, Any]) -> None:
+    value = orjson.dumps(record)
+    known = hashes(value)
+    assert outcome_of(value, known) == outcome_of(value, b"")
+    try:
+        event = read_event(value, key=None, topic=None, operators=OPERATORS)
+    except Unreadable:
+        return
+    assert known == event.identity + event.content
+
+
+def test_a_key_that_stands_twice_is_refused_whoever_hashes_it() -> None:
+    value = orjson.dumps(record_of("payment.received")).replace(b'"months":', b'"months":2,"months":')
+    assert value.count(b'"months"') == 2
+    assert hashes(value) == b""
+    assert outcome_of(value, hashes(value))[0] == dead_letter.DUPLICATE_KEY
 
 
 def problems_by_the_models(record: dict[str, Any]) -> set[tuple[str, str]]:

@@ -15,7 +15,7 @@ from loyalty.errors import LoyaltyError
 from loyalty.forgetting.groups import RUNNING, Position
 from loyalty.forgetting.task_log import Copy, Interrupted, TaskLog, notes_group
 from schemas.topics import PAYMENTS
-from streams.transactions import transactional_id
+from streams.task_writer import transactional_id
 from tests.forget_world import ANNA, OPERATOR, OUTCOMES, Lives, consume, fed, settled, traces, worker_of
 from tests.stream_world import Fed, World, empty_broker, world
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
@@ -15,12 +16,14 @@ import pytest
 from faust.types import TP
 
 from agents.records import FoldResult
+from schemas.outbox import Outbox
 from schemas.record import Record
 from schemas.topics import PAYMENTS
 from streams.record_batch import Item
 from streams.settings import read_settings
 from streams.store import MemoryStore
 from streams.task import Batch
+from streams.task_writer import ProducerWriter
 from streams.tasks import Tasks, Worker
 from streams.transactions import Transactions
 
@@ -49,7 +52,7 @@ class OneRow:
     """A fold that writes one row."""
 
     def fold(self, records: Sequence[Any]) -> FoldResult:
-        return FoldResult(len(records), [], {ROW: b"old"})
+        return FoldResult(len(records), Outbox(), {ROW: b"old"})
 
     def committed(self) -> None: ...
 
@@ -68,7 +71,9 @@ class Stage:
         self.should_stop = False
         self.steps = 0
         self.producers: list[SlowProducer] = []
-        self.transactions = Transactions(cast(Worker, self), self._open)
+        self.transactions = Transactions(
+            cast(Worker, self), partial(ProducerWriter.open, self._open, self.settings)
+        )
 
     async def _open(self, name: str) -> SlowProducer:
         self.producers.append(SlowProducer())

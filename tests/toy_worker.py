@@ -18,7 +18,7 @@ from typing import Final
 import orjson
 
 from agents.worker import run_worker
-from schemas.produce import Produce
+from schemas.outbox import Outbox
 from schemas.record import Record
 from schemas.topics import CLOCK, LINKS, POINTS
 from streams.settings import read_settings
@@ -30,7 +30,7 @@ class Result:
 
     __slots__ = ("consumed", "produce", "rows")
 
-    def __init__(self, consumed: int, produce: list[Produce], rows: Mapping[bytes, bytes]) -> None:
+    def __init__(self, consumed: int, produce: Outbox, rows: Mapping[bytes, bytes]) -> None:
         self.consumed = consumed
         self.produce = produce
         self.rows = rows
@@ -48,7 +48,7 @@ class ToyState:
     def fold(self, records: Sequence[Record]) -> Result:
         """Count the records up to the first clock record that takes more than one step."""
         self._pending = {}
-        produce: list[Produce] = []
+        produce = Outbox()
         consumed = 0
         for record in records:
             if self._fail_on is not None and record.value is not None and self._fail_on in record.value:
@@ -73,17 +73,17 @@ class ToyState:
             self._pending[key] = row
         return row
 
-    def _count(self, record: Record, produce: list[Produce]) -> None:
+    def _count(self, record: Record, produce: Outbox) -> None:
         key = record.key or b""
         row = self._row(key)
         row["n"] += 1
         at = f"{record.topic}/{record.partition}/{record.offset}"
         value = {"n": row["n"], "at": at, "was": (record.value or b"").decode()}
-        produce.append(Produce(POINTS.name, key, orjson.dumps(value), record.timestamp))
+        produce.add(POINTS.name, key, orjson.dumps(value), record.timestamp)
         if record.topic != LINKS.name and record.value is not None and b"link" in record.value:
-            produce.append(Produce(LINKS.name, b"linked-" + key, record.value, record.timestamp))
+            produce.add(LINKS.name, b"linked-" + key, record.value, record.timestamp)
 
-    def _tick(self, record: Record, produce: list[Produce]) -> bool:
+    def _tick(self, record: Record, produce: Outbox) -> bool:
         """Touch rows that have not seen this tick, a few at a time; True when all of them have."""
         seen: dict[bytes, dict[str, int]] = {key: orjson.loads(row) for key, row in self._store.items()}
         seen.update(self._pending)
@@ -91,7 +91,7 @@ class ToyState:
         for key in due[: self._rows_a_step]:
             self._row(key)["ticks"] = record.timestamp
             value = {"tick": record.timestamp}
-            produce.append(Produce(POINTS.name, key, orjson.dumps(value), record.timestamp))
+            produce.add(POINTS.name, key, orjson.dumps(value), record.timestamp)
         return len(due) <= self._rows_a_step
 
 

@@ -96,7 +96,7 @@ def measure(burden: Callable[[], object] | None = None, *, count_calls: bool = T
         total["bytes"] += sum(len(key or b"") + len(value or b"") for key, value in written)
         waiting.extendleft(
             Record(item.topic, 0, 0, min(item.timestamp, last), item.key, item.value)
-            for item in reversed(result.produce)
+            for item in reversed([*result.produce])
             if item.topic == LINKS.name
         )
     return {

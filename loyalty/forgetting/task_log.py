@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from loyalty.errors import LoyaltyError
 from loyalty.forgetting.groups import RUNNING, Positions
 from streams.settings import Settings
+from streams.task_writer import transactional_id
 from streams.topics import RECORD_BYTES_MAX
-from streams.transactions import transactional_id
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer, TopicPartition

@@ -1,0 +1,243 @@
+"""The worker's end of its I/O process (`streams.io_server`)."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import marshal
+import mmap
+import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Iterable, Mapping
+from math import ceil
+from typing import Any, Final
+
+from aiokafka import errors
+from aiokafka.errors import KafkaConnectionError
+from faust.types import TP
+
+from schemas.record import Record, records
+from schemas.unread import Unread
+from streams.frames import PLAIN, Frames, Message
+from streams.io_server import (
+    CANCEL,
+    CLOSE,
+    FAILED,
+    FETCH,
+    OPEN,
+    READ_FROM,
+    REST,
+    SHARED,
+    TAKEN,
+    WRITE,
+    Hash,
+    Rooms,
+    serve,
+)
+from streams.log import Fetched, Known
+from streams.settings import Settings
+from streams.task_writer import Sends
+
+log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS: Final = 60.0
+"""How long an answer may take beyond what was asked for."""
+TICK_SECONDS: Final = 5.0
+"""Patience is counted in ticks of this process's own: one that was frozen for an hour has not waited for an hour."""
+END_SECONDS: Final = 2.0
+
+
+class IoProcess:
+    """A process that talks to Kafka for this one. Made before anything else runs here: it is a copy of what there is."""
+
+    def __init__(self, settings: Settings, hashed: Mapping[str, Hash]) -> None:
+        self._rooms: Final = Rooms()
+        self._settings: Final = settings
+        self._end, other = socket.socketpair()
+        gc.freeze()
+        self._pid: Final = os.fork()
+        if self._pid == 0:
+            self._end.close()
+            try:
+                serve(other, self._rooms, settings, hashed)
+            except BaseException:
+                log.critical("the I/O process failed", exc_info=True)
+            finally:
+                os._exit(1)
+        other.close()
+        self._frames: Frames | None = None
+        self._number = 0
+        self._asked: Final[dict[int, asyncio.Future[Message]]] = {}
+        self._lent: Final[dict[int, int]] = {}
+        """The room that the data of a question lies in until it is taken."""
+        self._free: Final[asyncio.Queue[int]] = asyncio.Queue()
+        for room in range(len(self._rooms.written)):
+            self._free.put_nowait(room)
+
+    async def connect(self) -> None:
+        """Begin to listen, in the loop that is to ask."""
+        self._frames = Frames(self._end, self._take, self._lost)
+        await self._frames.begin()
+
+    def fetch(
+        self, tps: frozenset[TP], timeout: float, records_max: int, watched: frozenset[TP] = frozenset()
+    ) -> Awaitable[Fetched]:
+        """See `streams.log.TaskLog`; the question is put at once, not when its answer is first waited for."""
+        plain, watched_plain = [tuple(tp) for tp in tps], [tuple(tp) for tp in watched]
+        return self._fetched(self._put(self._next(), FETCH, plain, timeout, records_max, watched_plain))
+
+    async def _fetched(self, number: int) -> Fetched:
+        kind, answer = await self._answer(number)
+        if kind == SHARED:
+            with memoryview(self._rooms.fetched)[:answer] as shared:
+                parts, progress = marshal.loads(shared)
+        else:
+            parts, progress = marshal.loads(answer)
+        return Fetched(
+            {TP(part[0], part[1]): _records(*part) for part in parts},
+            {TP(topic, partition): Known(*known) for topic, partition, *known in progress},
+        )
+
+    async def read_from(self, offsets: Mapping[TP, int | None]) -> None:
+        """See `streams.log.TaskLog`."""
+        await self._ask(READ_FROM, [(*tp, offset) for tp, offset in offsets.items()])
+
+    async def rest(self, tps: Iterable[TP]) -> None:
+        """See `streams.log.TaskLog`."""
+        await self._ask(REST, [tuple(tp) for tp in tps])
+        if hasattr(mmap, "MADV_REMOVE"):
+            # A changelog comes in larger pieces than anything after it.
+            self._rooms.fetched.madvise(mmap.MADV_REMOVE)
+
+    async def open_writer(self, partition: int) -> IoWriter:
+        """See `streams.task_writer.OpenWriter`."""
+        number = self._next()
+        await self._ask(OPEN, partition, number=number)
+        return IoWriter(self, number)
+
+    async def write(self, handle: int, sends: Sends, offsets: Mapping[TP, int]) -> list[int]:
+        """Have a writer that was opened write."""
+        room = await self._free.get()
+        number = self._next()
+        self._lent[number] = room  # given back when the data has been taken, whatever becomes of the question
+        data = marshal.dumps(
+            (
+                [(topic, to, c.keys, c.values, c.timestamps) for topic, to, c in sends],
+                [(*tp, offset) for tp, offset in offsets.items()],
+            ),
+            PLAIN,
+        )
+        shared = self._rooms.written[room]
+        limit = self._settings.transaction_ms_max / 1000
+        if len(data) <= len(shared):
+            shared[: len(data)] = data
+            _, ends = await self._ask(WRITE, handle, room, len(data), number=number, seconds=limit)
+        else:
+            _, ends = await self._ask(WRITE, handle, None, data, number=number, seconds=limit)
+        found: list[int] = ends
+        return found
+
+    async def close_writer(self, handle: int) -> None:
+        """Have a writer that was opened close its connection."""
+        await self._ask(CLOSE, handle)
+
+    def end(self) -> None:
+        """Have the process end, and see that it does."""
+        self._end.close()
+        if self._frames is not None:
+            self._frames.close()
+        deadline = time.monotonic() + END_SECONDS
+        while time.monotonic() < deadline:
+            if os.waitpid(self._pid, os.WNOHANG)[0]:
+                return
+            time.sleep(0.005)
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    async def _ask(self, *question: Any, number: int | None = None, seconds: float = 0) -> tuple[str, Any]:
+        return await self._answer(self._put(number or self._next(), *question), seconds)
+
+    def _put(self, number: int, *question: Any) -> int:
+        """Put a question; returns its number."""
+        assert self._frames is not None, "connected before anyone asks"
+        self._asked[number] = asyncio.get_running_loop().create_future()
+        self._frames.send((number, *question))
+        return number
+
+    async def _answer(self, number: int, seconds: float = 0) -> tuple[str, Any]:
+        """The answer to a question: its kind and what it says. `seconds` is how long it takes at most when all is well.
+
+        Raises KafkaError.
+        """
+        assert self._frames is not None, "the question was put"
+        answer = self._asked[number]
+        try:
+            for _ in range(ceil((seconds + PATIENCE_SECONDS) / TICK_SECONDS)):
+                if (await asyncio.wait([answer], timeout=TICK_SECONDS))[0]:
+                    break
+            else:
+                raise KafkaConnectionError("the I/O process does not answer")
+        except BaseException:
+            self._frames.send((number, CANCEL))
+            raise
+        finally:
+            del self._asked[number]
+        kind, *told = answer.result()
+        if kind == FAILED:
+            raise _error(*told)
+        return kind, told[0]
+
+    def _take(self, message: Message) -> None:
+        number, *told = message
+        if told[0] == TAKEN:
+            self._free.put_nowait(self._lent.pop(number))
+            return
+        answer = self._asked.get(number)
+        if answer is not None and not answer.done():
+            answer.set_result(tuple(told))
+
+    def _lost(self) -> None:
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(KafkaConnectionError("the I/O process is gone"))
+
+
+class IoWriter:
+    """See `streams.task_writer.TaskWriter`: one that the I/O process has opened."""
+
+    def __init__(self, io: IoProcess, handle: int) -> None:
+        self._io: Final = io
+        self._handle: Final = handle
+
+    async def write(self, sends: Sends, offsets: Mapping[TP, int]) -> list[int]:
+        """See `TaskWriter`."""
+        return await self._io.write(self._handle, sends, offsets)
+
+    async def close(self) -> None:
+        """See `TaskWriter`."""
+        await self._io.close_writer(self._handle)
+
+
+def _records(
+    topic: str, partition: int, rows: list[Any], hashes: list[bytes], unread: list[int]
+) -> list[Record]:
+    for index in unread:
+        offset, timestamp, key, value = rows[index]
+        rows[index] = (offset, timestamp, key, Unread(value))
+    return records(topic, partition, rows, hashes)
+
+
+def _error(name: str, told: list[str]) -> Exception:
+    """What failed there, to be raised here."""
+    kind: Any = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, errors.KafkaError):
+        error: Exception = kind(*told)
+        return error
+    return RuntimeError(f"the I/O process failed: {name}: {', '.join(told)}")

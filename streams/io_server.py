@@ -1,0 +1,201 @@
+"""The process in which a worker talks to Kafka: it fetches and writes, and decides nothing.
+
+One interpreter does one thing at a time, and what a worker can least do without is the time of the one that decides.
+So whatever comes before deciding and after it (the network, record batches, their checksums, hashes of events) is done
+by a process of its own, forked from the worker before anything else runs in it.
+
+- The worker asks; each question has a number that its answers repeat. Small things go through a socket.
+- Records go through memory that both share. What was fetched lies in one room until the worker asks for more. What is
+  to be written lies in one of some rooms until this process has taken it and said so.
+- It knows nothing of groups and tasks, and keeps nothing. It ends when the worker's end of the socket closes, whatever
+  the worker died of; and a worker whose I/O process is gone leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import marshal
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from mmap import mmap
+from socket import socket
+from typing import Any, Final
+
+import uvloop
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from schemas.columns import Columns
+from schemas.unread import Unread
+from streams import task_producer
+from streams.frames import PLAIN, Frames, Message
+from streams.partition_reader import PartitionReader, Read
+from streams.settings import Settings
+from streams.task_writer import ProducerWriter
+
+log = logging.getLogger(__name__)
+
+FETCH: Final = "fetch"
+READ_FROM: Final = "read from"
+REST: Final = "rest"
+OPEN: Final = "open"
+WRITE: Final = "write"
+CLOSE: Final = "close"
+CANCEL: Final = "cancel"
+
+TAKEN: Final = "taken"
+SHARED: Final = "shared"
+DONE: Final = "done"
+FAILED: Final = "failed"
+
+Hash = Callable[[bytes | None], bytes]
+"""What a record's value says of itself: see `schemas.record.Record`."""
+
+
+class Rooms:
+    """Memory that both processes share, made before they part. The system gives its pages only as they are written to;
+    what does not fit in goes through the socket."""
+
+    BYTES: Final = 64 * 1024 * 1024
+    WRITTEN: Final = 3
+    """Rooms for what is to be written: one is filled while others are emptied, or have been and it is not known yet."""
+
+    def __init__(self) -> None:
+        self.fetched: Final = mmap(-1, self.BYTES)
+        self.written: Final = tuple(mmap(-1, self.BYTES) for _ in range(self.WRITTEN))
+
+
+def serve(end: socket, rooms: Rooms, settings: Settings, hashed: Mapping[str, Hash]) -> None:
+    """Answer until the worker is gone; the process's whole life.
+
+    The records of a topic in `hashed` are told with their hashes.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # the worker's end is the sign, whoever else is told to stop
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    asyncio.run(_Server(end, rooms, settings, hashed).run())
+
+
+class _Server:
+    def __init__(self, end: socket, rooms: Rooms, settings: Settings, hashed: Mapping[str, Hash]) -> None:
+        self._frames: Final = Frames(end, self._take, partial(os._exit, 0))
+        self._rooms: Final = rooms
+        self._settings: Final = settings
+        self._hashed: Final = hashed
+        self._running: Final[dict[int, asyncio.Task[None]]] = {}
+        self._writers: Final[dict[int, ProducerWriter]] = {}
+        """By the number of the question that opened them."""
+        self._fetching: asyncio.Task[None] | None = None
+        self._reading: asyncio.Future[PartitionReader] | None = None
+        self._answers: Final[Mapping[str, Callable[..., Awaitable[Any]]]] = {
+            FETCH: self._fetch,
+            READ_FROM: self._read_from,
+            REST: self._rest,
+            OPEN: self._open,
+            WRITE: self._write,
+            CLOSE: self._close,
+        }
+
+    async def run(self) -> None:
+        # Nothing here is worth a farewell: what was fetched is in Kafka, and what is open there will be aborted.
+        await self._frames.begin()
+        await asyncio.Event().wait()
+
+    def _take(self, message: Message) -> None:
+        number, what, *arguments = message
+        if what == CANCEL:
+            if (running := self._running.get(number)) is not None:
+                running.cancel()
+            return
+        if what == WRITE:
+            handle, room, data = arguments
+            arguments = [handle, *self._written(room, data)]
+            self._frames.send((number, TAKEN))
+        elif what == OPEN:
+            arguments.append(number)
+        task = self._running[number] = asyncio.ensure_future(self._answer(number, what, arguments))
+        task.add_done_callback(lambda _: self._running.pop(number, None))
+        if what == FETCH:
+            # There is one room for what is fetched: whoever asks again has given up what was asked before.
+            if self._fetching is not None:
+                self._fetching.cancel()
+            self._fetching = task
+
+    async def _answer(self, number: int, what: str, arguments: Sequence[Any]) -> None:
+        try:
+            told = await self._answers[what](*arguments)
+        except Exception as error:
+            if not isinstance(error, KafkaError):
+                log.exception("the I/O process could not %s", what)
+            self._frames.send((number, FAILED, type(error).__name__, [str(told) for told in error.args]))
+        else:
+            self._frames.send((number, *told) if what == FETCH else (number, DONE, told))
+
+    async def _reader(self) -> PartitionReader:
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(PartitionReader.start(self._settings))
+        return await asyncio.shield(self._reading)
+
+    async def _fetch(
+        self,
+        tps: Sequence[tuple[str, int]],
+        timeout: float,
+        records_max: int,
+        watched: Sequence[tuple[str, int]],
+    ) -> tuple[str, Any]:
+        reader = await self._reader()
+        read = await reader.fetch(_tps(tps), timeout, records_max, _tps(watched))
+        data = marshal.dumps(self._packed(read), PLAIN)
+        room = self._rooms.fetched
+        if len(data) > len(room):
+            return DONE, data
+        room[: len(data)] = data
+        return SHARED, len(data)
+
+    def _packed(self, read: Read) -> Message:
+        parts = []
+        for tp, rows in read.rows.items():
+            hash_of = self._hashed.get(tp.topic)
+            hashes = [] if hash_of is None else [hash_of(value) for _, _, _, value in rows]
+            unread = [n for n, (_, _, _, value) in enumerate(rows) if type(value) is Unread]
+            parts.append((tp.topic, tp.partition, rows, hashes, unread))
+        progress = [(tp.topic, tp.partition, *known) for tp, known in read.progress.items()]
+        return parts, progress
+
+    async def _read_from(self, offsets: Sequence[tuple[str, int, int | None]]) -> None:
+        await (await self._reader()).read_from({TP(topic, n): offset for topic, n, offset in offsets})
+
+    async def _rest(self, tps: Sequence[tuple[str, int]]) -> None:
+        (await self._reader()).rest(_tps(tps))
+
+    async def _open(self, partition: int, handle: int) -> None:
+        open_producer = partial(task_producer.open_producer, self._settings)
+        self._writers[handle] = await ProducerWriter.open(open_producer, self._settings, partition)
+
+    def _written(self, room: int | None, data: Any) -> Message:
+        if room is None:
+            return tuple(marshal.loads(data))
+        with memoryview(self._rooms.written[room])[:data] as shared:
+            return tuple(marshal.loads(shared))
+
+    async def _write(
+        self,
+        handle: int,
+        sends: Sequence[tuple[str, int, list[bytes | None], list[bytes | None], list[int]]],
+        offsets: Sequence[tuple[str, int, int]],
+    ) -> list[int]:
+        return await self._writers[handle].write(
+            [(topic, to, Columns(keys, values, stamps)) for topic, to, keys, values, stamps in sends],
+            {TP(topic, partition): offset for topic, partition, offset in offsets},
+        )
+
+    async def _close(self, handle: int) -> None:
+        if (writer := self._writers.pop(handle, None)) is not None:
+            await writer.close()
+
+
+def _tps(plain: Sequence[tuple[str, int]]) -> frozenset[TP]:
+    return frozenset([TP(*tp) for tp in plain])

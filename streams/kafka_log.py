@@ -1,0 +1,30 @@
+"""The log on Kafka: the I/O process reads, the group's member answers what only it can know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from faust.types import TP
+
+from streams.io_process import IoProcess
+
+
+class Member(Protocol):
+    """The client that is a member of the group."""
+
+    async def stable_ends(self, tps: Iterable[TP]) -> dict[TP, int]: ...
+    async def cluster_id(self) -> str: ...
+    async def committed(self, tps: Iterable[TP]) -> dict[TP, int | None]: ...
+
+
+class KafkaLog:
+    """See `streams.log.TaskLog`, for all of it."""
+
+    def __init__(self, member: Member, io: IoProcess) -> None:
+        self.fetch: Final = io.fetch
+        self.read_from: Final = io.read_from
+        self.rest: Final = io.rest
+        self.stable_ends: Final = member.stable_ends
+        self.cluster_id: Final = member.cluster_id
+        self.committed: Final = member.committed
