@@ -17,9 +17,3 @@ class Columns:
         self.keys: Final = keys
         self.values: Final = values
         self.timestamps: Final = timestamps
-
-    def add(self, key: bytes | None, value: bytes | None, timestamp: int) -> None:
-        """One more record."""
-        self.keys.append(key)
-        self.values.append(value)
-        self.timestamps.append(timestamp)

@@ -26,7 +26,9 @@ class Outbox:
         columns = self.topics.get(topic)
         if columns is None:
             columns = self.topics[topic] = Columns([], [], [])
-        columns.add(key, value, timestamp)
+        columns.keys.append(key)
+        columns.values.append(value)
+        columns.timestamps.append(timestamp)
         self._order.append(topic)
 
     def __len__(self) -> int:

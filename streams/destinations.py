@@ -34,7 +34,9 @@ def _links(columns: Columns, partitions: int) -> dict[int, Columns]:
         links = found.get(to)
         if links is None:
             links = found[to] = Columns([], [], [])
-        links.add(keys[index], values[index], timestamps[index])
+        links.keys.append(keys[index])
+        links.values.append(values[index])
+        links.timestamps.append(timestamps[index])
     return found
 
 
