@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -179,7 +180,9 @@ class Crew:
         """End every process that is left."""
         self.closing = True
         for member in self.living:
-            member.process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it ends by itself just now
+                # Both of its processes: one that is frozen does not see that the other is gone.
+                os.killpg(member.process.pid, signal.SIGKILL)
             member.process.wait()
 
 
