@@ -135,9 +135,7 @@ def read_event(
         listed = "the types are listed in docs/events.md"
         raise Unreadable(UNKNOWN_TYPE, f"type: {told(_type.of(type_))}; {listed}")
     identifier = _id.of(identifier)
-    source = _sources.get(named) if type(named) is str else None
-    if source is None:
-        source = _new_source(named)
+    source = _source_of(named)
     if kind.is_clock:
         account = operator = ""
     else:
@@ -208,13 +206,8 @@ def hashes(value: bytes | None) -> bytes:
         record = _loads(value)
         if type(record) is not dict:
             return b""
-        identifier, named = record.get("id"), record.get("source")
-        if type(identifier) is not str or type(named) is not str:
-            return b""
-        source = _sources.get(named)
-        if source is None:
-            source = _new_source(named)
-        return source.identity(_id.of(identifier)) + _content(record, value)
+        source = _source_of(record.get("source"))
+        return source.identity(_id.of(record.get("id"))) + _content(record, value)
     except (orjson.JSONDecodeError, Unreadable):
         return b""
 
@@ -272,8 +265,11 @@ def _wrong_size(value: bytes | None) -> Unreadable:
     return Unreadable(TOO_LARGE, f"value: {len(value)} bytes; at most {RECORD_BYTES_MAX} are read")
 
 
-def _new_source(value: Any) -> _Source:
-    """A source not seen lately, checked."""
+def _source_of(value: Any) -> _Source:
+    """A source, checked unless it was seen lately."""
+    known = _sources.get(value) if type(value) is str else None
+    if known is not None:
+        return known
     source = _Source(_source.of(value))
     return remember(_sources, source.name, source, SOURCES_SEEN_MAX)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import marshal
 import mmap
 import os
 import signal
@@ -21,7 +19,7 @@ from faust.types import TP
 
 from schemas.record import Record, records
 from schemas.unread import Unread
-from streams.frames import PLAIN, Frames, Message
+from streams.frames import Frames, Message
 from streams.io_server import (
     CANCEL,
     CLOSE,
@@ -30,14 +28,13 @@ from streams.io_server import (
     OPEN,
     READ_FROM,
     REST,
-    SHARED,
     TAKEN,
     WRITE,
     Hash,
-    Rooms,
     serve,
 )
 from streams.log import Fetched, Known
+from streams.rooms import Rooms, lay, pick_up
 from streams.settings import Settings
 from streams.task_writer import Sends
 
@@ -57,7 +54,6 @@ class IoProcess:
         self._rooms: Final = Rooms()
         self._settings: Final = settings
         self._end, other = socket.socketpair()
-        gc.freeze()
         self._pid: Final = os.fork()
         if self._pid == 0:
             self._end.close()
@@ -90,12 +86,7 @@ class IoProcess:
         return self._fetched(self._put(self._next(), FETCH, plain, timeout, records_max, watched_plain))
 
     async def _fetched(self, number: int) -> Fetched:
-        kind, answer = await self._answer(number)
-        if kind == SHARED:
-            with memoryview(self._rooms.fetched)[:answer] as shared:
-                parts, progress = marshal.loads(shared)
-        else:
-            parts, progress = marshal.loads(answer)
+        parts, progress = pick_up(self._rooms.fetched, await self._answer(number))
         return Fetched(
             {TP(part[0], part[1]): _records(*part) for part in parts},
             {TP(topic, partition): Known(*known) for topic, partition, *known in progress},
@@ -123,22 +114,16 @@ class IoProcess:
         room = await self._free.get()
         number = self._next()
         self._lent[number] = room  # given back when the data has been taken, whatever becomes of the question
-        data = marshal.dumps(
+        laid = lay(
+            self._rooms.written[room],
             (
                 [(topic, to, c.keys, c.values, c.timestamps) for topic, to, c in sends],
                 [(*tp, offset) for tp, offset in offsets.items()],
             ),
-            PLAIN,
         )
-        shared = self._rooms.written[room]
         limit = self._settings.transaction_ms_max / 1000
-        if len(data) <= len(shared):
-            shared[: len(data)] = data
-            _, ends = await self._ask(WRITE, handle, room, len(data), number=number, seconds=limit)
-        else:
-            _, ends = await self._ask(WRITE, handle, None, data, number=number, seconds=limit)
-        found: list[int] = ends
-        return found
+        ends: list[int] = await self._ask(WRITE, handle, room, laid, number=number, seconds=limit)
+        return ends
 
     async def close_writer(self, handle: int) -> None:
         """Have a writer that was opened close its connection."""
@@ -161,7 +146,7 @@ class IoProcess:
         self._number += 1
         return self._number
 
-    async def _ask(self, *question: Any, number: int | None = None, seconds: float = 0) -> tuple[str, Any]:
+    async def _ask(self, *question: Any, number: int | None = None, seconds: float = 0) -> Any:
         return await self._answer(self._put(number or self._next(), *question), seconds)
 
     def _put(self, number: int, *question: Any) -> int:
@@ -171,8 +156,8 @@ class IoProcess:
         self._frames.send((number, *question))
         return number
 
-    async def _answer(self, number: int, seconds: float = 0) -> tuple[str, Any]:
-        """The answer to a question: its kind and what it says. `seconds` is how long it takes at most when all is well.
+    async def _answer(self, number: int, seconds: float = 0) -> Any:
+        """The answer to a question. `seconds` is how long it takes at most when all is well.
 
         Raises KafkaError.
         """
@@ -192,7 +177,7 @@ class IoProcess:
         kind, *told = answer.result()
         if kind == FAILED:
             raise _error(*told)
-        return kind, told[0]
+        return told[0]
 
     def _take(self, message: Message) -> None:
         number, *told = message

@@ -15,12 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import marshal
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from mmap import mmap
 from socket import socket
 from typing import Any, Final
 
@@ -31,8 +29,9 @@ from faust.types import TP
 from schemas.columns import Columns
 from schemas.unread import Unread
 from streams import task_producer
-from streams.frames import PLAIN, Frames, Message
+from streams.frames import Frames, Message
 from streams.partition_reader import PartitionReader, Read
+from streams.rooms import Laid, Rooms, lay, pick_up
 from streams.settings import Settings
 from streams.task_writer import ProducerWriter
 
@@ -47,25 +46,11 @@ CLOSE: Final = "close"
 CANCEL: Final = "cancel"
 
 TAKEN: Final = "taken"
-SHARED: Final = "shared"
 DONE: Final = "done"
 FAILED: Final = "failed"
 
 Hash = Callable[[bytes | None], bytes]
 """What a record's value says of itself: see `schemas.record.Record`."""
-
-
-class Rooms:
-    """Memory that both processes share, made before they part. The system gives its pages only as they are written to;
-    what does not fit in goes through the socket."""
-
-    BYTES: Final = 64 * 1024 * 1024
-    WRITTEN: Final = 3
-    """Rooms for what is to be written: one is filled while others are emptied, or have been and it is not known yet."""
-
-    def __init__(self) -> None:
-        self.fetched: Final = mmap(-1, self.BYTES)
-        self.written: Final = tuple(mmap(-1, self.BYTES) for _ in range(self.WRITTEN))
 
 
 def serve(end: socket, rooms: Rooms, settings: Settings, hashed: Mapping[str, Hash]) -> None:
@@ -111,8 +96,8 @@ class _Server:
                 running.cancel()
             return
         if what == WRITE:
-            handle, room, data = arguments
-            arguments = [handle, *self._written(room, data)]
+            handle, room, laid = arguments
+            arguments = [handle, *pick_up(self._rooms.written[room], laid)]
             self._frames.send((number, TAKEN))
         elif what == OPEN:
             arguments.append(number)
@@ -132,7 +117,7 @@ class _Server:
                 log.exception("the I/O process could not %s", what)
             self._frames.send((number, FAILED, type(error).__name__, [str(told) for told in error.args]))
         else:
-            self._frames.send((number, *told) if what == FETCH else (number, DONE, told))
+            self._frames.send((number, DONE, told))
 
     async def _reader(self) -> PartitionReader:
         if self._reading is None:
@@ -145,15 +130,10 @@ class _Server:
         timeout: float,
         records_max: int,
         watched: Sequence[tuple[str, int]],
-    ) -> tuple[str, Any]:
+    ) -> Laid:
         reader = await self._reader()
         read = await reader.fetch(_tps(tps), timeout, records_max, _tps(watched))
-        data = marshal.dumps(self._packed(read), PLAIN)
-        room = self._rooms.fetched
-        if len(data) > len(room):
-            return DONE, data
-        room[: len(data)] = data
-        return SHARED, len(data)
+        return lay(self._rooms.fetched, self._packed(read))
 
     def _packed(self, read: Read) -> Message:
         parts = []
@@ -174,12 +154,6 @@ class _Server:
     async def _open(self, partition: int, handle: int) -> None:
         open_producer = partial(task_producer.open_producer, self._settings)
         self._writers[handle] = await ProducerWriter.open(open_producer, self._settings, partition)
-
-    def _written(self, room: int | None, data: Any) -> Message:
-        if room is None:
-            return tuple(marshal.loads(data))
-        with memoryview(self._rooms.written[room])[:data] as shared:
-            return tuple(marshal.loads(shared))
 
     async def _write(
         self,

@@ -27,7 +27,6 @@ FETCH_WAIT_MS: Final = 100
 emptied waiting behind a fetch of the others."""
 FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 """What one fetch brings of one partition."""
-REQUEST_MS_MAX: Final = 40_000
 LOOK_SECONDS: Final = 0.005
 BREATH_SECONDS: Final = 0.05
 """How long to wait when nothing may be fetched (every buffer is full, or no task is assigned)."""
@@ -61,7 +60,6 @@ class PartitionReader:
             enable_auto_commit=False,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=FETCH_BYTES_MAX,
-            request_timeout_ms=REQUEST_MS_MAX,
         )
         await consumer.start()
         return cls(consumer)
@@ -83,17 +81,16 @@ class PartitionReader:
         reads = self._reads
         while True:
             _check_alive(fetcher)
-            with fetcher._subscriptions.fetch_context():
-                if not tps:
-                    await asyncio.sleep(BREATH_SECONDS)
-                    return Read({}, self._progress(known))
-                if reads != self._reads or fetcher._subscriptions.reassignment_in_progress:
-                    return Read({}, {})
-                for result in fetcher._records.values():
-                    _read_lightly(result)
-                # With no timeout it never waits: other partitions may be asked for meanwhile.
-                rows = await fetcher.fetched_records(tps, timeout=0, max_records=records_max)
-                self._drop_read_out(fetcher)
+            if not tps:
+                await asyncio.sleep(BREATH_SECONDS)
+                return Read({}, self._progress(known))
+            if reads != self._reads or fetcher._subscriptions.reassignment_in_progress:
+                return Read({}, {})
+            for result in fetcher._records.values():
+                _read_lightly(result)
+            # With no timeout it never waits: other partitions may be asked for meanwhile.
+            rows = await fetcher.fetched_records(tps, timeout=0, max_records=records_max)
+            self._drop_read_out(fetcher)
             progress = self._progress(known)
             # A transaction marker moves the position without a record: that may free a held-back task.
             if rows or progress != self._told or monotonic() >= deadline:

@@ -82,7 +82,7 @@ class TaskReader:
             self._changed.set()
 
     async def quiet(self) -> None:
-        """Wait until no fetch is under way and drop what it brought. The flow must be stopped."""
+        """End the fetch that is under way and drop what it brought. The flow must be stopped."""
         fetching, self._fetching = self._fetching, None
         if fetching is not None:
             fetching.cancel()

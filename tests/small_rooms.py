@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from streams.io_server import Rooms
+from streams.rooms import Rooms
 from tests.toy_worker import main
 
 ROOM_BYTES: Final = 4096
