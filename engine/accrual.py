@@ -31,10 +31,13 @@ def purchase(turn: Turn, accrual: Accrual, event: Event) -> None:
     """Points for a purchase: credited at once, or pending until it is confirmed."""
     row, data = turn.row, event.data
     id: str = data["purchase"]
-    if row.closed or id in row.purchases:
+    if row.closed or _made(turn, id) is not None:
         return
-    made = row.purchases[id] = Purchase(SEEN, turn.day)
-    _forget(turn, accrual)
+    made = Purchase(SEEN, turn.day)
+    if row.purchases is None:
+        row.purchases = {}
+    row.purchases[id] = made
+    _forget(row.purchases, turn, accrual)
     rate = accrual.rates.get(("purchase", data["channel"]))
     if rate is None or not _accrues(turn):
         return
@@ -67,7 +70,7 @@ def purchase(turn: Turn, accrual: Accrual, event: Event) -> None:
 
 def confirm(turn: Turn, accrual: Accrual, id: str) -> None:
     """Credit what a purchase has pending; without a pending one nothing happens."""
-    made = turn.row.purchases.get(id)
+    made = _made(turn, id)
     if made is None or made.state != PENDING or turn.book.is_over(turn.day):
         return
     made.state = CREDITED
@@ -76,7 +79,7 @@ def confirm(turn: Turn, accrual: Accrual, id: str) -> None:
 
 def give_back(turn: Turn, accrual: Accrual, id: str) -> None:
     """Take back what a returned purchase earned: its own lots first, and only once."""
-    made = turn.row.purchases.get(id)
+    made = _made(turn, id)
     if made is None or turn.row.closed:
         return
     if made.state == PENDING:
@@ -88,26 +91,28 @@ def give_back(turn: Turn, accrual: Accrual, id: str) -> None:
 
 def reject_due(turn: Turn) -> None:
     """Reject the pending purchases whose time to be confirmed is over."""
-    if not turn.row.purchases:
+    purchases = turn.row.purchases
+    if purchases is None:
         return
-    for id, made in turn.row.purchases.items():
+    for id, made in purchases.items():
         if made.state == PENDING and turn.book.zone.midnight(made.deadline) <= turn.time:
             _reject(turn, id, made, "not-confirmed")
 
 
 def reject_all(turn: Turn, reason: str) -> None:
     """Reject all pending purchases."""
-    for id, made in turn.row.purchases.items():
+    for id, made in (turn.row.purchases or {}).items():
         if made.state == PENDING:
             _reject(turn, id, made, reason)
 
 
 def next_due(book: Rulebook, row: Account) -> int:
     """The next moment at which a pending purchase is rejected."""
-    if not row.purchases:
+    purchases = row.purchases
+    if purchases is None:
         return NEVER
     deadline = 0
-    for made in row.purchases.values():
+    for made in purchases.values():
         if made.state == PENDING and (deadline == 0 or made.deadline < deadline):
             deadline = made.deadline
     return book.zone.midnight(deadline) if deadline else NEVER
@@ -128,6 +133,8 @@ def _points(
         return [(accrual.rule, rate.points)]
     earned: list[tuple[str, int]] = []
     if rate.threshold is not None and rate.welcome_rule is not None:
+        if row.totals is None:
+            row.totals = {}
         before = row.totals.get(category, _ZERO)
         total = row.totals[category] = before + amount
         if total < rate.threshold:
@@ -135,11 +142,14 @@ def _points(
         if before < rate.threshold:
             earned.append((rate.welcome_rule, rate.welcome_points))
             amount = total - rate.threshold
+    carry = row.carry or {}
     if rate.carry_remainder:
-        amount += row.carry.pop(category, _ZERO)
+        amount += carry.pop(category, _ZERO)
     steps, rest = divmod(amount, rate.per)
-    if rate.carry_remainder and rest:
-        row.carry[category] = rest
+    if rate.carry_remainder:
+        if rest:
+            carry[category] = rest
+        row.carry = carry or None
     earned.append((accrual.rule, int(steps) * rate.points))
     return earned
 
@@ -161,9 +171,13 @@ def _reject(turn: Turn, id: str, made: Purchase, reason: str) -> None:
     )
 
 
-def _forget(turn: Turn, accrual: Accrual) -> None:
-    """Forget the oldest purchases once their time is over; they are in the order in which they came."""
+def _made(turn: Turn, id: str) -> Purchase | None:
     purchases = turn.row.purchases
+    return None if purchases is None else purchases.get(id)
+
+
+def _forget(purchases: dict[str, Purchase], turn: Turn, accrual: Accrual) -> None:
+    """Forget the oldest purchases once their time is over; they are in the order in which they came."""
     while True:
         id, oldest = next(iter(purchases.items()))
         if oldest.day >= turn.day - accrual.remember_purchases_days or oldest.state == PENDING:

@@ -98,6 +98,8 @@ def refund(turn: Turn, key: int) -> Payment | None:
     row, levels = turn.row, turn.book.levels
     at = find_payment(row.payments, key)
     if at == packed.NOT_THERE:
+        if row.refunded is None:
+            row.refunded = {}
         row.refunded[key] = turn.time
         return None
     payment = payment_at(row.payments, at)
@@ -132,7 +134,8 @@ def refund(turn: Turn, key: int) -> Payment | None:
 
 def forget_refunds(row: Account, horizon: int) -> None:
     """Forget refunds of payments that never came, once they are older than `horizon`."""
-    row.refunded = {key: time for key, time in row.refunded.items() if time >= horizon}
+    refunded = row.refunded or {}
+    row.refunded = {key: time for key, time in refunded.items() if time >= horizon} or None
 
 
 def judge_due(turn: Turn) -> None:

@@ -57,7 +57,7 @@ def grant(turn: Turn, discount: Discount, reason: str, *, replace: bool = False)
             refuse(turn, discount, EXCLUSIVE)
             return False
         end(turn, other, "replaced")
-    turn.row.discounts.append(discount)
+    turn.row.discounts += (discount,)
     turn.emit("discount.granted", discount.rule, reason, _terms(discount), position=iso(discount.first_day))
     return True
 
@@ -79,19 +79,17 @@ def change(turn: Turn, discount: Discount, reason: str, *, percent: int, last_da
 def end(turn: Turn, discount: Discount, reason: str) -> None:
     """End a discount."""
     row = turn.row
-    row.discounts.remove(discount)
-    row.past_discounts.append(
-        [
-            discount.rule,
-            discount.percent,
-            discount.target,
-            discount.first_day,
-            discount.last_day,
-            turn.day,
-            reason,
-        ]
-    )
-    del row.past_discounts[:-_PAST_KEPT]
+    drop(row, discount)
+    ended = [
+        discount.rule,
+        discount.percent,
+        discount.target,
+        discount.first_day,
+        discount.last_day,
+        turn.day,
+        reason,
+    ]
+    row.past_discounts = (*row.past_discounts, ended)[-_PAST_KEPT:]
     turn.emit(
         "discount.ended",
         discount.rule,
@@ -101,12 +99,17 @@ def end(turn: Turn, discount: Discount, reason: str) -> None:
     )
 
 
+def drop(row: Account, discount: Discount) -> None:
+    """Take a discount from the row, without an outcome."""
+    row.discounts = tuple([other for other in row.discounts if other is not discount])
+
+
 def end_due(turn: Turn) -> None:
     """End the discounts whose last day is over."""
     if not turn.row.discounts:
         return
     zone = turn.book.zone
-    for discount in list(turn.row.discounts):
+    for discount in turn.row.discounts:
         if discount.last_day and zone.midnight(discount.last_day + 1) <= turn.time:
             end(turn, discount, "expired")
 

@@ -9,15 +9,20 @@ from engine.turn import Turn
 
 def grant(turn: Turn, name: str, terms: dict[str, Any], reason: str) -> None:
     """Grant an entitlement; one that the account has on the same terms is no outcome."""
-    if turn.row.entitlements.get(name) == terms:
+    row = turn.row
+    if row.entitlements is None:
+        row.entitlements = {}
+    if row.entitlements.get(name) == terms:
         return
-    turn.row.entitlements[name] = dict(terms)
+    row.entitlements[name] = dict(terms)
     turn.emit("entitlement.granted", name, reason, {"entitlement": name, **terms})
 
 
 def end(turn: Turn, name: str, reason: str) -> None:
     """End an entitlement, if the account has it."""
-    terms = turn.row.entitlements.get(name)
+    row = turn.row
+    entitlements = row.entitlements or {}
+    terms = entitlements.pop(name, None)
     if terms is not None:
-        del turn.row.entitlements[name]
+        row.entitlements = entitlements or None
         turn.emit("entitlement.ended", name, reason, {"entitlement": name, **terms})

@@ -81,7 +81,7 @@ def pay(turn: Turn, event: Event) -> None:
             payment = billing.pay(turn, key, data["months"])
             referral.notice_conversion(turn)
             late = billing.NOT_YET < payment.first < row.billing_next
-            held = list(row.discounts) if late else []
+            held = row.discounts
             if row.activated_day:
                 promotions.on_payment(turn, payment)
             if late:
@@ -104,8 +104,8 @@ def convert_discount(turn: Turn, event: Event) -> None:
     percent: int = event.data["percent"]
     old = discounts.of_rule(row, levels.converted_rule)
     if old is not None:
-        row.discounts.remove(old)
-    row.discounts.append(
+        discounts.drop(row, old)
+    row.discounts += (
         Discount(
             levels.converted_rule,
             percent,
@@ -113,7 +113,7 @@ def convert_discount(turn: Turn, event: Event) -> None:
             turn.day,
             event.data["last_day"],
             levels.converted_group,
-        )
+        ),
     )
     if is_member(turn.book, row) and (row.tariff is None or row.tariff.monthly_price is not None):
         billing.put_level(turn, percent, "converted")
@@ -125,7 +125,7 @@ def change_owner(turn: Turn) -> None:
     if change is None:
         return
     if change.expire_points:
-        lots.expire(turn, list(row.lots), change.rule, "owner-changed")
+        lots.expire(turn, row.lots, change.rule, "owner-changed")
     if change.restart_tenure and row.tenure_day:
         row.tenure_day = turn.day
 
@@ -135,11 +135,11 @@ def close(turn: Turn) -> None:
     row = turn.row
     row.closed = True
     billing.put_level(turn, 0, CLOSED)
-    for discount in list(row.discounts):
+    for discount in row.discounts:
         discounts.end(turn, discount, CLOSED)
-    for name in list(row.entitlements):
+    for name in list(row.entitlements or ()):
         entitlements.end(turn, name, CLOSED)
-    lots.expire(turn, list(row.lots), lots.EXPIRY_RULE, CLOSED)
+    lots.expire(turn, row.lots, lots.EXPIRY_RULE, CLOSED)
     accrual.reject_all(turn, CLOSED)
     row.order = None
 
@@ -181,7 +181,9 @@ def _hash32(text: str) -> int:
 
 
 def _was_refunded(row: Account, key: int) -> bool:
-    return bool(row.refunded) and key & 0xFFFFFFFF in {refunded & 0xFFFFFFFF for refunded in row.refunded}
+    if row.refunded is None:
+        return False
+    return key & 0xFFFFFFFF in {refunded & 0xFFFFFFFF for refunded in row.refunded}
 
 
 def _day_of_month(day: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from engine.calendar import add_months, first_day, iso, month_of
@@ -53,7 +53,7 @@ def add(row: Account, lot: Lot) -> None:
     place = len(row.lots)
     while place > 0 and (row.lots[place - 1].expires_on or _FAR) > rank:
         place -= 1
-    row.lots.insert(place, lot)
+    row.lots = (*row.lots[:place], lot, *row.lots[place:])
 
 
 def credit(
@@ -98,13 +98,13 @@ def take(row: Account, points: int, first: Collection[str] = ()) -> list[Lot]:
         lot.points -= part
         left -= part
         taken.append(Lot(lot.id, part, lot.expires_on))
-    row.lots = [lot for lot in row.lots if lot.points]
+    row.lots = tuple([lot for lot in row.lots if lot.points])
     row.debt += left
     row.balance -= points
     return taken
 
 
-def shown(taken: list[Lot]) -> list[dict[str, Any]]:
+def shown(taken: Sequence[Lot]) -> list[dict[str, Any]]:
     """The lots of a debit as outcomes name them."""
     return [{"lot": lot.id, "points": lot.points} for lot in taken]
 
@@ -120,14 +120,14 @@ def reverse(turn: Turn, rule: str, points: int, reason: str, first: Collection[s
     return back
 
 
-def expire(turn: Turn, lots: list[Lot], rule: str, reason: str) -> None:
+def expire(turn: Turn, lots: Sequence[Lot], rule: str, reason: str) -> None:
     """Expire these lots of the row in one outcome."""
     if not lots:
         return
     row = turn.row
     gone = {lot.id for lot in lots}
     points = sum(lot.points for lot in lots)
-    row.lots = [lot for lot in row.lots if lot.id not in gone]
+    row.lots = tuple([lot for lot in row.lots if lot.id not in gone])
     row.balance -= points
     # The same moment can bring expiry twice, when a gift comes back late: its lots tell the outcomes apart.
     # In an order of their own: that in which gifts arrived is no part of the outcome's identity.

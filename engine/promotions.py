@@ -45,7 +45,7 @@ def on_payment(turn: Turn, payment: Payment) -> None:
 def on_tariff_change(turn: Turn, other_code: bool) -> None:
     """What a tariff change ends and brings; first what it ends, so that the new has room."""
     row, book = turn.row, turn.book
-    for discount in list(row.discounts):
+    for discount in row.discounts:
         bought = book.fee_rewards.get(discount.rule)
         promotion = book.discount_rules.get(discount.rule)
         leaves = (

@@ -89,7 +89,7 @@ def register(turn: Turn, event: Event, codes: ReferralCodes) -> None:
             claim.state = WAITING
         else:
             _send_claim(turn, claim)
-        row.claims.append(claim)
+        row.claims += (claim,)
 
 
 def answer_claim(turn: Turn, link: Link) -> None:
@@ -99,6 +99,8 @@ def answer_claim(turn: Turn, link: Link) -> None:
     reason = _claim_fault(turn, link, referral)
     if reason is None and referral is not None:
         completes = referral.completes == "registration"
+        if row.advocated is None:
+            row.advocated = {}
         row.advocated[friend] = COMPLETED if completes else ACCEPTED
         claim = _advocates_view(turn, link)
         _say(turn, "referral.accepted", "advocate", claim, "accepted", friend=friend)
@@ -117,7 +119,7 @@ def take_answer(turn: Turn, link: Link) -> None:
         return
     reason: str | None = link.data["reason"]
     if reason is not None:
-        row.claims.remove(claim)
+        row.claims = tuple([other for other in row.claims if other is not claim])
         _say(turn, "referral.rejected", "friend", claim, reason)
     else:
         claim.state = ACCEPTED
@@ -150,16 +152,17 @@ def settle(turn: Turn, link: Link) -> None:
             RESULT, link.sender_operator, friend, {"reason": "not-participant", "code": link.data["code"]}
         )
         return
-    if row.advocated.get(friend) != ACCEPTED or referral is None:
+    advocated = row.advocated
+    if advocated is None or advocated.get(friend) != ACCEPTED or referral is None:
         return
     claim = _advocates_view(turn, link)
     # Of all the tests participation alone is made again; the segment was tested at registration.
     if took_part(turn.book, row, turn.time) and not turn.book.is_over(turn.day):
-        row.advocated[friend] = COMPLETED
+        advocated[friend] = COMPLETED
         _complete_advocate(turn, referral, claim, friend)
         reason = None
     else:
-        row.advocated[friend] = REJECTED
+        advocated[friend] = REJECTED
         reason = "not-participant"
         _say(turn, "referral.rejected", "advocate", claim, reason, friend=friend)
     turn.send(RESULT, link.sender_operator, friend, {"reason": reason, "code": link.data["code"]})
@@ -227,7 +230,7 @@ def _claim_fault(turn: Turn, link: Link, referral: Referral | None) -> str | Non
         return UNKNOWN_CODE
     if referral is None:
         return NOT_ACTIVE
-    if link.sender in row.advocated:
+    if row.advocated is not None and link.sender in row.advocated:
         return "already-referred"
     fault: str | None = link.data["fault"]
     for test in referral.tests:

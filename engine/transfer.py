@@ -40,8 +40,8 @@ def give(turn: Turn, event: Event) -> str | None:
     if row.balance < points:
         return "insufficient-points"
     today = turn.book.zone.day(max(row.clock, turn.time))
-    row.gifts = [gift for gift in row.gifts if gift.day >= today - _REMEMBERED_DAYS]
-    row.gifts.append(Gift(turn.day, receiver, _transfer(turn.cause)))
+    remembered = [gift for gift in row.gifts if gift.day >= today - _REMEMBERED_DAYS]
+    row.gifts = (*remembered, Gift(turn.day, receiver, _transfer(turn.cause)))
     taken = lots.take(row, points)
     turn.emit(
         "points.gifted",
@@ -99,14 +99,14 @@ def take_back(turn: Turn, link: Link) -> None:
     """At the giver: the points come back with their old expiry, and the gift uses up no limit."""
     row, data = turn.row, link.data
     rule: str = data["rule"]
-    row.gifts = [gift for gift in row.gifts if gift.transfer != _transfer(link.cause)]
+    row.gifts = tuple([gift for gift in row.gifts if gift.transfer != _transfer(link.cause)])
     for name, points, expires_on in data["lots"]:
         lot = _name_of_returned(turn, Lot(name, points, expires_on))
         lots.credit(turn, rule, points, "gift-returned", lot=lot, expires=expires_on)
     request = "points.gift-requested" if data["what"] == _GIFT else "points.redeem-requested"
     turn.emit("request.rejected", rule, "unknown-receiver", {"request": request})
     if row.closed:  # what comes back to a closed account goes the way of its other points
-        lots.expire(turn, list(row.lots), lots.EXPIRY_RULE, "account-closed")
+        lots.expire(turn, row.lots, lots.EXPIRY_RULE, "account-closed")
 
 
 def _offer(turn: Turn, what: str, operator: str, receiver: str, rule: str, taken: list[Lot]) -> None:

@@ -43,12 +43,14 @@ def describe(row: Account, book: Rulebook, codes: ReferralCodes, now: int) -> di
         "owed": row.debt,
         "pending": [
             {"purchase": id_, "points": made.points, "rejected_on": _day(made.deadline)}
-            for id_, made in row.purchases.items()
+            for id_, made in (row.purchases or {}).items()
             if made.state == PENDING
         ],
         "discounts": [_discount(discount, today) for discount in row.discounts],
         "past_discounts": [_past(packed) for packed in row.past_discounts],
-        "entitlements": [{"entitlement": name, **terms} for name, terms in sorted(row.entitlements.items())],
+        "entitlements": [
+            {"entitlement": name, **terms} for name, terms in sorted((row.entitlements or {}).items())
+        ],
         "referrals": _referrals(row, book, codes),
         "gifts": [{"day": iso(gift.day), "to": gift.receiver} for gift in row.gifts],
         "tariff_order": None
@@ -60,7 +62,7 @@ def describe(row: Account, book: Rulebook, codes: ReferralCodes, now: int) -> di
 
 def purchase_state(row: Account, purchase: str) -> str:
     """What has become of a purchase: pending, credited, rejected or returned; unknown if it earned nothing."""
-    made = row.purchases.get(purchase)
+    made = (row.purchases or {}).get(purchase)
     return _PURCHASE_STATES.get(made.state, "unknown") if made is not None else "unknown"
 
 
@@ -130,7 +132,7 @@ def _referrals(row: Account, book: Rulebook, codes: ReferralCodes) -> dict[str, 
         "registered": [
             {"code": claim.code, "advocate": claim.advocate, "state": claim.state} for claim in row.claims
         ],
-        "referred": [{"friend": friend, "state": state} for friend, state in row.advocated.items()],
+        "referred": [{"friend": friend, "state": state} for friend, state in (row.advocated or {}).items()],
     }
 
 

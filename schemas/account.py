@@ -135,7 +135,11 @@ FIELDS: Final = (
 
 @mypyc_attr(acyclic=True)
 class Account:
-    """One account of one operator. Only the engine changes it."""
+    """One account of one operator. Only the engine changes it.
+
+    What most accounts have none of is an empty tuple or None, which all of them share: an account of its own lists
+    and dictionaries would take three times the memory, and looking whether they are empty would miss the caches.
+    """
 
     __slots__ = FIELDS
 
@@ -186,7 +190,7 @@ class Account:
         """Payments as they came, packed: see `schemas.billing_history`."""
         self.paid_count = 0
         """Payments for the programme's service that have not been refunded."""
-        self.refunded: dict[int, int] = {}
+        self.refunded: dict[int, int] | None = None
         """Key of a payment refunded before it came → time of the refund."""
         self.level = 0
         self.level_base = 0
@@ -196,32 +200,32 @@ class Account:
         self.steps = b""
         """`LevelStep`s, oldest first, packed: see `schemas.billing_history`."""
         # Points.
-        self.lots: list[Lot] = []
+        self.lots: tuple[Lot, ...] = ()
         """In the order in which they are spent: first to expire first, then first credited."""
         self.debt = 0
         """Points taken back beyond what was there."""
         self.balance = 0
         """Sum of the lots less the debt."""
-        self.carry: dict[str, Decimal] = {}
+        self.carry: dict[str, Decimal] | None = None
         """Category → money below a step, waiting for the category's next event."""
-        self.totals: dict[str, Decimal] = {}
+        self.totals: dict[str, Decimal] | None = None
         """Channel → money spent so far towards a threshold."""
-        self.purchases: dict[str, Purchase] = {}
+        self.purchases: dict[str, Purchase] | None = None
         self.goal: Decimal | None = None
         # Promotions.
-        self.discounts: list[Discount] = []
-        self.past_discounts: list[list[Any]] = []
+        self.discounts: tuple[Discount, ...] = ()
+        self.past_discounts: tuple[list[Any], ...] = ()
         """The latest ended ones: [rule, percent, target, first_day, last_day, ended on, reason]."""
-        self.entitlements: dict[str, dict[str, Any]] = {}
+        self.entitlements: dict[str, dict[str, Any]] | None = None
         """Entitlement → its terms."""
         # Other accounts.
-        self.claims: list[Claim] = []
+        self.claims: tuple[Claim, ...] = ()
         """Codes registered: the one in force and those that wait for an answer."""
-        self.advocated: dict[str, str] = {}
+        self.advocated: dict[str, str] | None = None
         """Friend → state of the referral, one of the advocate's states in `engine/referral.py`."""
         self.referrals_counted = 0
         """Referred friends the ladder has counted."""
-        self.gifts: list[Gift] = []
+        self.gifts: tuple[Gift, ...] = ()
 
     @property
     def key(self) -> bytes:

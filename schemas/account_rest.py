@@ -117,16 +117,24 @@ def take_parts(row: Account, found: dict[str, Any]) -> None:
     if "or" in found:
         tariff, change_on = found["or"]
         row.order = TariffOrder(unpacked(tariff), change_on)
-    row.refunded = {key: time for key, time in get("rf", ())}
-    row.lots = [Lot(*packed) for packed in get("lo", ())]
-    row.carry = {name: Decimal(text) for name, text in get("ca", {}).items()}
-    row.totals = {name: Decimal(text) for name, text in get("to", {}).items()}
-    row.purchases = {id: _read_purchase(packed) for id, packed in get("ps", {}).items()}
+    if "rf" in found:
+        row.refunded = {key: time for key, time in found["rf"]}
+    if "lo" in found:
+        row.lots = tuple([Lot(*packed) for packed in found["lo"]])
+    if "ca" in found:
+        row.carry = {name: Decimal(text) for name, text in found["ca"].items()}
+    if "to" in found:
+        row.totals = {name: Decimal(text) for name, text in found["to"].items()}
+    if "ps" in found:
+        row.purchases = {id: _read_purchase(packed) for id, packed in found["ps"].items()}
     if "go" in found:
         row.goal = Decimal(found["go"])
-    row.discounts = [Discount(*packed) for packed in get("di", ())]
-    row.past_discounts = get("pd", [])
-    row.entitlements = get("et", {})
-    row.claims = [_read_claim(packed) for packed in get("cm", ())]
-    row.advocated = get("av", {})
-    row.gifts = [Gift(*packed) for packed in get("gi", ())]
+    if "di" in found:
+        row.discounts = tuple([Discount(*packed) for packed in found["di"]])
+    row.past_discounts = tuple(get("pd", ()))
+    row.entitlements = get("et")
+    if "cm" in found:
+        row.claims = tuple([_read_claim(packed) for packed in found["cm"]])
+    row.advocated = get("av")
+    if "gi" in found:
+        row.gifts = tuple([Gift(*packed) for packed in found["gi"]])
