@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 from agents import journal
 from agents.dead_letters import letter
-from agents.due_queue import due_queue
 from agents.records import FoldResult
 from engine.decide import Engine
+from engine.due_queue import due_queue
 from engine.turn import Turn
 from schemas import seen
 from schemas.account import NEVER, Account
@@ -63,7 +63,9 @@ class TaskState:
         self._engine: Final = engine
         self._due_moments_max: Final = due_moments_max
         self._hot: Final[dict[bytes, Account]] = {}
-        self._touched: Final[dict[bytes, Account]] = {}
+        self._changed: Final[list[Account]] = []
+        """The rows that this batch has changed, and their keys."""
+        self._changed_keys: Final[list[bytes]] = []
         self._queue: Final = due_queue(store, self._moment_of)
 
     def fold(self, records: Sequence[Record]) -> FoldResult:
@@ -95,12 +97,10 @@ class TaskState:
                 refused = letter(record, error)
                 produce.add(refused.topic, refused.key, refused.value, refused.timestamp)
             consumed += 1
-        rows = {key: encode(row) for key, row in self._touched.items()}
-        return FoldResult(consumed, produce, rows)
+        return FoldResult(consumed, produce, self._encoded())
 
     def committed(self) -> None:
         """The rows of the last `fold` have become the state."""
-        self._touched.clear()
         self._queue.committed()
         if len(self._hot) > HOT_ROWS_MAX:
             self._hot.clear()
@@ -118,7 +118,9 @@ class TaskState:
     def _take_event(self, key: bytes | None, event: Event, left: int, produce: Outbox) -> int:
         """Apply an event, if what is due before it may still act; returns how many may, or `UNFINISHED`."""
         assert key is not None, "reading has compared the key with the event"
-        row = self._row(key) or self._new_row(event)
+        row = self._row(key)
+        known = row is not None
+        row = row or self._new_row(event)
         if self._engine.refuse(row, event):
             return left
         if row.next_due <= event.time:
@@ -128,6 +130,8 @@ class TaskState:
         queued = row.next_due
         for turn in self._engine.apply(row, event):
             self._write(turn, key, None if turn.cause.is_due else event, produce)
+        if not known:
+            self._hot[key] = row
         self._keep(key, row, queued)
         return left
 
@@ -193,10 +197,23 @@ class TaskState:
         return Account(event.operator, event.account)
 
     def _keep(self, key: bytes, row: Account, queued: int) -> None:
-        """Keep a changed row; `queued` is the due moment that it had before."""
-        self._hot[key] = self._touched[key] = row
+        """Note that a row has changed; `queued` is the due moment that it had before."""
+        if not row.changed:
+            row.changed = True
+            self._changed.append(row)
+            self._changed_keys.append(key)
         if row.next_due != queued:
             self._queue.put(key, row.next_due)
+
+    def _encoded(self) -> dict[bytes, bytes]:
+        """The changed rows as bytes, by key; from here on they count as not changed."""
+        rows: dict[bytes, bytes] = {}
+        for at, row in enumerate(self._changed):
+            row.changed = False
+            rows[self._changed_keys[at]] = encode(row)
+        self._changed.clear()
+        self._changed_keys.clear()
+        return rows
 
     def _moment_of(self, key: bytes) -> int:
         row = self._hot.get(key)

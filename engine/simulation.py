@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
 from engine.decide import Engine
+from engine.due_queue import HeapQueue
 from engine.turn import Turn
 from schemas.account import NEVER, Account
 from schemas.event import Event
@@ -23,19 +23,15 @@ class Simulation:
 
     def __init__(self, engine: Engine) -> None:
         self._engine: Final = engine
-        self.rows: Final[dict[tuple[str, str], Account]] = {}
+        self.rows: Final[dict[bytes, Account]] = {}
+        """Key of an account's records → its row."""
         self.now = -NEVER
         """The latest time of all."""
-        self._due: Final[list[tuple[int, str, str]]] = []
-        self._queued: Final[dict[tuple[str, str], int]] = {}
+        self._due: Final = HeapQueue({}, self._moment_of)
 
     def row(self, operator: str, account: str) -> Account:
         """The account's row; a new one if there is none."""
-        key = (operator, account)
-        row = self.rows.get(key)
-        if row is None:
-            row = self.rows[key] = Account(operator, account)
-        return row
+        return self._row(f"{operator}/{account}".encode(), operator, account)
 
     def apply(self, event: Event) -> Iterator[Turn]:
         """Advance the clock to the event, apply it, and what it sends to others.
@@ -45,11 +41,13 @@ class Simulation:
         :raises Unreadable: the event is refused as a record; nothing has changed but the clock.
         """
         yield from self.advance(event.time)
-        row = self.row(event.operator, event.account)
+        key = f"{event.operator}/{event.account}".encode()
+        row = self._row(key, event.operator, event.account)
         if self._engine.refuse(row, event):
             return
+        queued = row.next_due
         turns = self._engine.apply(row, event)
-        self._queue(row)
+        self._keep(key, row, queued)
         yield from turns
         yield from self._deliver(turns)
         yield from self.advance(self.now)
@@ -57,34 +55,33 @@ class Simulation:
     def advance(self, until: int) -> Iterator[Turn]:
         """Let everything act that is due up to and including `until`; the clock never goes back."""
         self.now = max(self.now, until)
-        while self._due and self._due[0][0] <= self.now:
-            moment, operator, account = heapq.heappop(self._due)
-            row = self.rows[operator, account]
-            if self._queued.get((operator, account)) != moment:
-                continue
-            del self._queued[operator, account]
+        while (key := self._due.first(self.now)) is not None:
+            row = self.rows[key]
+            queued = row.next_due
             yield self._engine.act(row)
-            self._queue(row)
+            self._keep(key, row, queued)
 
     def _deliver(self, turns: list[Turn]) -> Iterator[Turn]:
         waiting: deque[Link] = deque(link for turn in turns for link in turn.links)
         while waiting:
             link = waiting.popleft()
-            known = (link.operator, link.account) in self.rows
-            row = self.row(link.operator, link.account)
+            key = f"{link.operator}/{link.account}".encode()
+            row = self._row(key, link.operator, link.account)
+            queued = row.next_due
             turns = self._engine.apply_link(row, link)
-            if known:
-                self._queue(row)
-            else:  # an account that no event has named keeps nothing of having been asked
-                del self.rows[link.operator, link.account]
+            if key in self.rows:  # an account that no event has named keeps nothing of having been asked
+                self._keep(key, row, queued)
             waiting.extend(link for turn in turns for link in turn.links)
             yield from turns
 
-    def _queue(self, row: Account) -> None:
-        key = (row.operator, row.id)
-        moment = row.next_due
-        if moment != NEVER and self._queued.get(key) != moment:
-            self._queued[key] = moment
-            heapq.heappush(self._due, (moment, row.operator, row.id))
-        elif moment == NEVER:
-            self._queued.pop(key, None)
+    def _row(self, key: bytes, operator: str, account: str) -> Account:
+        return self.rows.get(key) or Account(operator, account)
+
+    def _moment_of(self, key: bytes) -> int:
+        return self.rows[key].next_due
+
+    def _keep(self, key: bytes, row: Account, queued: int) -> None:
+        """Keep a changed row; `queued` is the due moment that it had before."""
+        self.rows[key] = row
+        if row.next_due != queued:
+            self._due.put(key, row.next_due)

@@ -130,7 +130,7 @@ FIELDS: Final = (
     "purchases", "referrals_counted", "refunded", "seen", "segment", "signed_on", "steps", "tariff",
     "tenure_day", "totals",
 )  # fmt: skip
-"""The attributes of an `Account`; a compiled class does not tell them."""
+"""What an `Account` consists of; a compiled class does not tell its attributes."""
 
 
 @mypyc_attr(acyclic=True)
@@ -141,9 +141,11 @@ class Account:
     and dictionaries would take three times the memory, and looking whether they are empty would miss the caches.
     """
 
-    __slots__ = FIELDS
+    __slots__ = (*FIELDS, "changed")
 
     def __init__(self, operator: str, id: str) -> None:
+        self.changed = False
+        """Whether the row is among those to be written at the end of a batch: for who writes it, no part of it."""
         self.operator = operator
         self.id = id
         # Time.

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from agents.due_queue import HeapQueue, IndexedQueue, due_queue
 from agents.fold import TaskState
+from engine.due_queue import HeapQueue, IndexedQueue, due_queue
 from schemas.account import NEVER
 from schemas.account_codec import next_due
 from streams.rocks_options import RocksMemory
@@ -236,7 +236,7 @@ def test_both_queues_give_the_same_rows_in_the_same_order_what_is_not_committed_
     data: st.DataObject,
 ) -> None:
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
-        patched.setattr("agents.due_queue.PAGE_ENTRIES", data.draw(st.sampled_from([1, 2, 3, 1000])))
+        patched.setattr("engine.due_queue.PAGE_ENTRIES", data.draw(st.sampled_from([1, 2, 3, 1000])))
         store, rows = rocks_at(directory), MemoryStore()
         before = data.draw(st.dictionaries(KEYS, ROWS))
         store.put_many(before, None)
@@ -269,7 +269,7 @@ def test_both_queues_give_the_same_rows_in_the_same_order_what_is_not_committed_
 
 
 def test_more_rows_than_a_page_are_due_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.due_queue.PAGE_ENTRIES", 7)
+    monkeypatch.setattr("engine.due_queue.PAGE_ENTRIES", 7)
     store = rocks_at(tmp_path)
     chosen = random.Random(1)
     moments = {b"k%03d" % n: chosen.randrange(30) for n in range(100)}

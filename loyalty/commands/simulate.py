@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import click
 import orjson
@@ -15,6 +16,7 @@ from engine.turn import Turn
 from loyalty.deployment import engine, programmes_option
 from loyalty.errors import LoyaltyError
 from schemas.dead_letter import Unreadable
+from schemas.early_time import early_time
 from schemas.event import Event
 from schemas.instant import parse_instant
 from schemas.topics import CLOCK
@@ -22,6 +24,9 @@ from schemas.wire import read_event
 
 DEAD_LETTERS: Final = 3
 """Exit status when there were dead letters."""
+
+Line = tuple[int, bytes]
+"""A line's number in the file, from 1, and what stands in it."""
 
 
 @click.command("simulate")
@@ -70,6 +75,7 @@ def command(source: str, until: str | None, programmes_dir: Path | None, as_arri
         except BrokenPipeError:  # whoever reads us has seen enough
             sys.stderr.close()
             return 0
+    gc.freeze()  # the interpreter's end would look for cycles among them after all
     return DEAD_LETTERS if run.dead_letters else 0
 
 
@@ -79,39 +85,52 @@ class _Run:
     def __init__(self, simulation: Simulation, operators: frozenset[str]) -> None:
         self._simulation = simulation
         self._operators = operators
+        self._write = sys.stdout.buffer.write
         self.dead_letters = 0
 
     def all(self, stream: BinaryIO, *, as_arrived: bool, until: int | None) -> None:
-        events = self._in_order(stream, as_arrived)
-        for line, event in events:
-            self._apply(line, event)
+        lines = _lines(stream)
+        for number, value in lines if as_arrived else self._in_order(lines):
+            self._apply(number, value)
         if until is not None:
             for turn in self._simulation.advance(until):
-                _print(turn)
+                self._print(turn)
 
-    def _in_order(self, stream: BinaryIO, as_arrived: bool) -> Any:
-        events = self._read(stream)
-        return events if as_arrived else sorted(events, key=lambda pair: pair[1].time)
+    def _in_order(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """The lines in order of their events' times.
 
-    def _read(self, stream: BinaryIO) -> Any:
-        for number, line in enumerate(stream, 1):
-            value = line.strip()
-            if not value:
-                continue
-            try:
-                event = read_event(value, key=None, topic=None, operators=self._operators)
-            except Unreadable as error:
-                self._bury(number, value, error)
-                continue
-            if event.type not in CLOCK.types:
-                yield number, event
+        Lines are kept, and events made of them when their turn comes: millions of events at once would take several
+        times the memory, and be out of the processor's caches when they are applied.
+        """
+        timed: list[tuple[int, int, bytes]] = []
+        for number, value in lines:
+            time = early_time(value)
+            if time is None:
+                event = self._event(number, value)
+                if event is None:
+                    continue
+                time = event.time
+            timed.append((time, number, value))
+        timed.sort()
+        return ((number, value) for _, number, value in timed)
 
-    def _apply(self, line: int, event: Event) -> None:
+    def _event(self, number: int, value: bytes) -> Event | None:
+        """The event of a line; None for one that has become a dead letter."""
+        try:
+            return read_event(value, key=None, topic=None, operators=self._operators)
+        except Unreadable as error:
+            self._bury(number, value, error)
+            return None
+
+    def _apply(self, number: int, value: bytes) -> None:
+        event = self._event(number, value)
+        if event is None or event.type in CLOCK.types:
+            return
         try:
             for turn in self._simulation.apply(event):
-                _print(turn)
+                self._print(turn)
         except Unreadable as error:
-            self._bury(line, event.raw, error)
+            self._bury(number, value, error)
 
     def _bury(self, line: int, value: bytes, error: Unreadable) -> None:
         self.dead_letters += 1
@@ -123,7 +142,14 @@ class _Run:
         }
         print(orjson.dumps(letter).decode(), file=sys.stderr)
 
+    def _print(self, turn: Turn) -> None:
+        for outcome in turn.outcomes:
+            self._write(outcome.encoded() + b"\n")
 
-def _print(turn: Turn) -> None:
-    if turn.outcomes:
-        sys.stdout.buffer.write(b"".join([outcome.encoded() + b"\n" for outcome in turn.outcomes]))
+
+def _lines(stream: BinaryIO) -> Iterator[Line]:
+    """The lines that are not blank, numbered from 1."""
+    for number, line in enumerate(stream, 1):
+        value = line.strip()
+        if value:
+            yield number, value
