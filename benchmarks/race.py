@@ -75,6 +75,11 @@ class Result(NamedTuple):
         """The broker's processor time for one event, in microseconds."""
         return self.broker_cpu_seconds / self.events * 1e6
 
+    @property
+    def busy_share(self) -> float:
+        """Part of all processors' time that contender and broker took."""
+        return (self.cpu_seconds + self.broker_cpu_seconds) / self.seconds / (os.cpu_count() or 1)
+
 
 def summed_up(events: int, started: float, samples: list[Sample]) -> Result:
     """The result of a run from its samples: the first is the moment of being ready, the last the last commit."""

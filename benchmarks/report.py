@@ -115,12 +115,13 @@ def _figures(contenders: dict[str, Contender], findings: Findings) -> Iterator[s
                 f"{median(run.per_second_warm for run in runs):,.0f}",
                 f"{median(run.cpu_us_per_event for run in runs):.1f}",
                 f"{median(run.broker_cpu_us_per_event for run in runs):.1f}",
+                f"{median(run.busy_share for run in runs):.0%}",
                 f"{median(run.start_seconds for run in runs):.1f}",
                 "count only" if contender.counts_only else "all outcomes",
             )
         )
     head = ("contender", "guarantee", "events:", "events/s, median:", "slowest – fastest:", "second half:")
-    costs = ("processor µs an event:", "broker's µs:", "start, s:", "checked")
+    costs = ("processor µs an event:", "broker's µs:", "processors busy:", "start, s:", "checked")
     return _table((*head, *costs), rows)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from engine.decide import Engine
@@ -11,7 +10,6 @@ from engine.due_queue import HeapQueue
 from engine.turn import Turn
 from schemas.account import NEVER, Account
 from schemas.event import Event
-from schemas.link import Link
 
 
 class Simulation:
@@ -33,24 +31,17 @@ class Simulation:
         """The account's row; a new one if there is none."""
         return self._row(f"{operator}/{account}".encode(), operator, account)
 
-    def apply(self, event: Event) -> Iterator[Turn]:
+    def apply(self, event: Event) -> Iterable[Turn]:
         """Advance the clock to the event, apply it, and what it sends to others.
 
         The clock may have gone past what that makes due, in accounts it had not moved: that acts at once.
 
-        :raises Unreadable: the event is refused as a record; nothing has changed but the clock.
+        :raises Unreadable: now or when the turns are gone through: the event is refused as a record; nothing has
+            changed but the clock.
         """
-        yield from self.advance(event.time)
-        key = f"{event.operator}/{event.account}".encode()
-        row = self._row(key, event.operator, event.account)
-        if self._engine.refuse(row, event):
-            return
-        queued = row.next_due
-        turns = self._engine.apply(row, event)
-        self._keep(key, row, queued)
-        yield from turns
-        yield from self._deliver(turns)
-        yield from self.advance(self.now)
+        if self._due.first(event.time) is None:
+            return self._apply(event)
+        return self._advance_and_apply(event)
 
     def advance(self, until: int) -> Iterator[Turn]:
         """Let everything act that is due up to and including `until`; the clock never goes back."""
@@ -61,18 +52,34 @@ class Simulation:
             yield self._engine.act(row)
             self._keep(key, row, queued)
 
-    def _deliver(self, turns: list[Turn]) -> Iterator[Turn]:
-        waiting: deque[Link] = deque(link for turn in turns for link in turn.links)
-        while waiting:
-            link = waiting.popleft()
-            key = f"{link.operator}/{link.account}".encode()
-            row = self._row(key, link.operator, link.account)
-            queued = row.next_due
-            turns = self._engine.apply_link(row, link)
-            if key in self.rows:  # an account that no event has named keeps nothing of having been asked
-                self._keep(key, row, queued)
-            waiting.extend(link for turn in turns for link in turn.links)
-            yield from turns
+    def _advance_and_apply(self, event: Event) -> Iterator[Turn]:
+        yield from self.advance(event.time)
+        yield from self._apply(event)
+
+    def _apply(self, event: Event) -> list[Turn]:
+        """Apply an event before which nothing is due."""
+        self.now = max(self.now, event.time)
+        key = f"{event.operator}/{event.account}".encode()
+        row = self._row(key, event.operator, event.account)
+        if self._engine.refuse(row, event):
+            return []
+        queued = row.next_due
+        turns = self._engine.apply(row, event)
+        self._keep(key, row, queued)
+        self._deliver(turns)
+        turns.extend(self.advance(self.now))
+        return turns
+
+    def _deliver(self, turns: list[Turn]) -> None:
+        """Apply what the turns send to other accounts, and what that sends; the turns it makes join the others."""
+        for turn in turns:  # those that join are gone through in their turn
+            for link in turn.links:
+                key = f"{link.operator}/{link.account}".encode()
+                row = self._row(key, link.operator, link.account)
+                queued = row.next_due
+                turns.extend(self._engine.apply_link(row, link))
+                if key in self.rows:  # an account that no event has named keeps nothing of having been asked
+                    self._keep(key, row, queued)
 
     def _row(self, key: bytes, operator: str, account: str) -> Account:
         return self.rows.get(key) or Account(operator, account)

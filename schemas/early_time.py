@@ -8,22 +8,25 @@ from schemas.dead_letter import Unreadable
 from schemas.instant import parse_instant
 
 _NAME: Final = b'"time"'
-_START: Final = b'"time":"'
-_ESCAPE: Final = b"\\u"
+_THEN: Final = b':"'
+_QUOTE: Final = b'"'
+_ESCAPES: Final = b"\\"
 
 
 def early_time(value: bytes) -> int | None:
     """The time that a record has if it can be read at all; None when only reading it can tell.
 
     The name stands once in most records. Where it does, it is the event's own, or the event has none and is refused;
-    a name that is spelled with escapes could be a second one.
+    where anything is escaped, a second one could be spelled so.
     """
-    start = value.find(_START)
-    if start < 0 or value.find(_NAME, start + 1) >= 0 or value.find(_NAME, 0, start) >= 0 or _ESCAPE in value:
+    name = value.find(_NAME)
+    if name < 0 or value.rfind(_NAME) != name or _ESCAPES in value:
         return None
-    start += len(_START)
-    end = value.find(b'"', start)
+    then = name + len(_NAME)
+    if not value.startswith(_THEN, then):
+        return None
+    start = then + len(_THEN)
     try:
-        return parse_instant(value[start:end].decode())
+        return parse_instant(value[start : value.find(_QUOTE, start)].decode())
     except (Unreadable, UnicodeDecodeError):
         return None

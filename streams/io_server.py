@@ -8,15 +8,18 @@ by a process of its own, forked from the worker before anything else runs in it.
 - Records go through memory that both share. What was fetched lies in one room until the worker asks for more. What is
   to be written lies in one of some rooms until this process has taken it and said so.
 - It knows nothing of groups and tasks, and keeps nothing. It ends when the worker's end of the socket closes, whatever
-  the worker died of; and a worker whose I/O process is gone leaves.
+  the worker died of (on Linux the kernel sees to it even while it is stopped); and a worker whose I/O process is gone
+  leaves.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from socket import socket
@@ -49,6 +52,8 @@ TAKEN: Final = "taken"
 DONE: Final = "done"
 FAILED: Final = "failed"
 
+_PR_SET_PDEATHSIG: Final = 1
+
 Hash = Callable[[bytes | None], bytes]
 """What a record's value says of itself: see `schemas.record.Record`."""
 
@@ -58,6 +63,8 @@ def serve(end: socket, rooms: Rooms, settings: Settings, hashed: Mapping[str, Ha
 
     The records of a topic in `hashed` are told with their hashes.
     """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the worker's end is the sign, whoever else is told to stop
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())

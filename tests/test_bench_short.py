@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -134,6 +135,7 @@ def test_a_run_is_summed_up_from_its_samples() -> None:
     assert result == Result(2_000, 2.0, 6.0, 1.5, cpu_seconds=2.0, broker_cpu_seconds=1.5)
     assert (result.per_second, result.per_second_warm) == (2_000 / 6, 1_000 / 1.5)
     assert (result.cpu_us_per_event, result.broker_cpu_us_per_event) == (1_000, 750)
+    assert result.busy_share * (os.cpu_count() or 1) == pytest.approx(3.5 / 6)
 
 
 def test_a_run_that_commits_once_at_its_end_has_a_second_half() -> None:
@@ -152,6 +154,10 @@ def test_the_report_says_when_the_machine_was_busy_and_an_aim_was_missed() -> No
     assert "| ≥ 1.3 | 1.00 | **no** | second half 1.00, by processor time 1.00 |" in busy
     assert "one worker / Faust as in its guide | ≥ 30.0 | 40.00 | yes |" in busy
     assert "one worker / Bytewax | ≥ 3.0 |  | not measured |" in busy
+    findings.results["ours-2"] = [run_of(100, 1.5 / (os.cpu_count() or 1))]
+    assert "; with two, 100% of all processor time is taken |" in write_report(
+        Setting(100, 1, 10, load=0.1), field, findings
+    )
     findings.failures["bytewax"] = "other outcomes"
     failed = write_report(Setting(100, 1, 10, load=0.1), field, findings)
     assert "one worker / Bytewax | ≥ 3.0 | does not count | **no** |" in failed

@@ -33,10 +33,13 @@ def is_there(process: int) -> bool:
 
 
 @pytest.mark.parametrize("world", [2], indirect=True)
-def test_it_ends_when_its_worker_is_killed(world: World) -> None:
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_it_ends_when_its_worker_is_killed(world: World, is_stopped: bool) -> None:
     worker = world.worker()
     worker.wait_for("ready: tasks 0, 1")
     io = worker.io_process()
+    if is_stopped:
+        os.kill(io, signal.SIGSTOP)
     worker.kill()
     until(lambda: not is_there(io), 5, f"process {io} to end")
 
