@@ -137,8 +137,8 @@ FIELDS: Final = (
 class Account:
     """One account of one operator. Only the engine changes it.
 
-    What most accounts have none of is an empty tuple or None, which all of them share: an account of its own lists
-    and dictionaries would take three times the memory, and looking whether they are empty would miss the caches.
+    What most accounts have none of is an empty tuple or None, which all of them share: lists and dictionaries of its own
+    would be 660 bytes of an account, and looking whether they are empty would miss the processor's caches.
     """
 
     __slots__ = (*FIELDS, "changed")
