@@ -39,12 +39,22 @@ class Findings:
 
     def ratio(self, one: str, other: str, rate: Callable[[Result], float]) -> float | None:
         """How many times as fast one is as the other, over the same events; None: not measured."""
+        ours, theirs = self._compared(one, other)
+        return median(map(rate, ours)) / median(map(rate, theirs)) if ours else None
+
+    def round_by_round(self, one: str, other: str) -> list[float]:
+        """The same for events a second, of each round by itself: both had the same moments of the machine then."""
+        ours, theirs = self._compared(one, other)
+        return [own.per_second / peer.per_second for own, peer in zip(ours, theirs, strict=False)]
+
+    def _compared(self, one: str, other: str) -> tuple[list[Result], list[Result]]:
+        """The runs of both over the same events; none: not measured."""
         theirs = self.results.get(other, [])
         ours = self.ours.get(theirs[0].events if theirs else 0, []) if one == OURS else []
         ours = ours or self.results.get(one, [])
         if not ours or not theirs or ours[0].events != theirs[0].events:
-            return None
-        return median(map(rate, ours)) / median(map(rate, theirs))
+            return [], []
+        return ours, theirs
 
 
 class Aim(NamedTuple):
@@ -84,6 +94,9 @@ def aims(findings: Findings) -> Iterator[Aim]:
         remark = (
             "" if warm is None or cost is None else f"second half {warm:.2f}, by processor time {cost:.2f}"
         )
+        rounds = findings.round_by_round(one, other)
+        if len(rounds) > 1:
+            remark += f"; round by round {min(rounds):.2f} to {max(rounds):.2f}, median {median(rounds):.2f}"
         if found is not None and other == OURS:
             # Beyond the machine's processors no number of workers helps.
             busy = median(result.busy_share for result in findings.results[one])

@@ -167,6 +167,16 @@ def test_the_report_says_when_the_machine_was_busy_and_an_aim_was_missed() -> No
 def test_what_was_not_run_over_the_same_events_is_not_compared() -> None:
     findings = Findings(results={"ours": [run_of(100, 1.0)], "faust": [run_of(20, 4.0)]})
     assert findings.ratio("ours", "faust", lambda result: result.per_second) is None
+    assert findings.round_by_round("ours", "faust") == []
+
+
+def test_rounds_are_compared_by_themselves_too() -> None:
+    ours = [run_of(100, seconds) for seconds in (1.0, 2.0, 4.0)]
+    streams = [run_of(100, seconds) for seconds in (1.0, 4.0, 2.0)]
+    findings = Findings(results={"ours": ours, "streams": streams})
+    assert findings.ratio("ours", "streams", lambda result: result.per_second) == 1.0
+    assert findings.round_by_round("ours", "streams") == [1.0, 2.0, 0.5]
+    assert "; round by round 0.50 to 2.00, median 1.00" in next(iter(aims(findings))).remark
 
 
 @pytest.mark.parametrize(("seconds", "met"), [((1.0, 1.9, 10.9), True), ((1.0, 1.9, 16.0), False)])
