@@ -39,15 +39,15 @@ class Findings:
 
     def ratio(self, one: str, other: str, rate: Callable[[Result], float]) -> float | None:
         """How many times as fast one is as the other, over the same events; None: not measured."""
-        ours, theirs = self._compared(one, other)
+        ours, theirs = self._same_events(one, other)
         return median(map(rate, ours)) / median(map(rate, theirs)) if ours else None
 
     def round_by_round(self, one: str, other: str) -> list[float]:
         """The same for events a second, of each round by itself: both had the same moments of the machine then."""
-        ours, theirs = self._compared(one, other)
+        ours, theirs = self._same_events(one, other)
         return [own.per_second / peer.per_second for own, peer in zip(ours, theirs, strict=False)]
 
-    def _compared(self, one: str, other: str) -> tuple[list[Result], list[Result]]:
+    def _same_events(self, one: str, other: str) -> tuple[list[Result], list[Result]]:
         """The runs of both over the same events; none: not measured."""
         theirs = self.results.get(other, [])
         ours = self.ours.get(theirs[0].events if theirs else 0, []) if one == OURS else []

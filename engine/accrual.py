@@ -142,14 +142,14 @@ def _points(
         if before < rate.threshold:
             earned.append((rate.welcome_rule, rate.welcome_points))
             amount = total - rate.threshold
-    carry = row.carry or {}
     if rate.carry_remainder:
-        amount += carry.pop(category, _ZERO)
-    steps, rest = divmod(amount, rate.per)
-    if rate.carry_remainder:
+        carry = row.carry or {}
+        steps, rest = divmod(amount + carry.pop(category, _ZERO), rate.per)
         if rest:
             carry[category] = rest
         row.carry = carry or None
+    else:
+        steps = amount // rate.per
     earned.append((accrual.rule, int(steps) * rate.points))
     return earned
 
