@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from mypy_extensions import mypyc_attr
-
-Row = tuple[int, int, bytes | None, bytes | None]
-"""What a partition says of one record: offset, timestamp, key and value."""
 
 
 @mypyc_attr(acyclic=True)
@@ -39,14 +35,38 @@ class Record:
         self.hashes: Final = hashes
 
 
-def records(topic: str, partition: int, rows: Sequence[Row], hashes: Sequence[bytes]) -> list[Record]:
-    """The records of a partition; `hashes` are one for each row, or none at all."""
+@mypyc_attr(acyclic=True)
+class Fields:
+    """What a partition says of some records, in their order, field by field: as they are handed between processes.
+
+    `hashes` has one entry for each record, or none at all.
+    """
+
+    __slots__ = ("hashes", "keys", "offsets", "timestamps", "values")
+
+    def __init__(
+        self,
+        offsets: list[int],
+        timestamps: list[int],
+        keys: list[bytes | None],
+        values: list[bytes | None],
+        hashes: list[bytes],
+    ) -> None:
+        self.offsets: Final = offsets
+        self.timestamps: Final = timestamps
+        self.keys: Final = keys
+        self.values: Final = values
+        self.hashes: Final = hashes
+
+
+def records(topic: str, partition: int, fields: Fields) -> list[Record]:
+    """The records of a partition."""
+    offsets, timestamps, hashes = fields.offsets, fields.timestamps, fields.hashes
+    keys, values = fields.keys, fields.values
     found: list[Record] = []
-    if hashes:
-        for index in range(len(rows)):
-            offset, timestamp, key, value = rows[index]
-            found.append(Record(topic, partition, offset, timestamp, key, value, hashes[index]))
-        return found
-    for offset, timestamp, key, value in rows:
-        found.append(Record(topic, partition, offset, timestamp, key, value))
+    for index in range(len(offsets)):
+        hashed = hashes[index] if hashes else b""
+        found.append(
+            Record(topic, partition, offsets[index], timestamps[index], keys[index], values[index], hashed)
+        )
     return found

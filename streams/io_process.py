@@ -9,7 +9,9 @@ import os
 import signal
 import socket
 import time
+from array import array
 from collections.abc import Awaitable, Iterable, Mapping
+from functools import partial
 from math import ceil
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ from aiokafka import errors
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
-from schemas.record import Record, records
+from schemas.record import Fields
 from schemas.unread import Unread
 from streams.frames import Frames, Message
 from streams.io_server import (
@@ -25,6 +27,7 @@ from streams.io_server import (
     CLOSE,
     FAILED,
     FETCH,
+    LONGS,
     OPEN,
     READ_FROM,
     REST,
@@ -34,7 +37,7 @@ from streams.io_server import (
     serve,
 )
 from streams.log import Fetched, Known
-from streams.rooms import Rooms, lay, pick_up
+from streams.rooms import Laid, Rooms, lay, pick_up
 from streams.settings import Settings
 from streams.task_writer import Sends
 
@@ -66,6 +69,7 @@ class IoProcess:
         other.close()
         self._frames: Frames | None = None
         self._number = 0
+        self._fetches = 0
         self._asked: Final[dict[int, asyncio.Future[Message]]] = {}
         self._lent: Final[dict[int, int]] = {}
         """The room that the data of a question lies in until it is taken."""
@@ -83,14 +87,21 @@ class IoProcess:
     ) -> Awaitable[Fetched]:
         """See `streams.log.TaskLog`; the question is put at once, not when its answer is first waited for."""
         plain, watched_plain = [tuple(tp) for tp in tps], [tuple(tp) for tp in watched]
-        return self._fetched(self._put(self._next(), FETCH, plain, timeout, records_max, watched_plain))
+        room = self._fetches % len(self._rooms.fetched)
+        self._fetches += 1
+        question = (FETCH, plain, timeout, records_max, watched_plain, room)
+        return self._fetched(self._put(self._next(), *question), room)
 
-    async def _fetched(self, number: int) -> Fetched:
-        parts, progress = pick_up(self._rooms.fetched, await self._answer(number))
+    async def _fetched(self, number: int, room: int) -> Fetched:
+        laid, progress = await self._answer(number)
         return Fetched(
-            {TP(part[0], part[1]): _records(*part) for part in parts},
+            partial(self._picked_up, room, laid),
             {TP(topic, partition): Known(*known) for topic, partition, *known in progress},
         )
+
+    def _picked_up(self, room: int, laid: Laid) -> dict[TP, Fields]:
+        parts = pick_up(self._rooms.fetched[room], laid)
+        return {TP(topic, partition): _fields(*columns) for topic, partition, *columns in parts}
 
     async def read_from(self, offsets: Mapping[TP, int | None]) -> None:
         """See `streams.log.TaskLog`."""
@@ -101,7 +112,8 @@ class IoProcess:
         await self._ask(REST, [tuple(tp) for tp in tps])
         if hasattr(mmap, "MADV_REMOVE"):
             # A changelog comes in larger pieces than anything after it.
-            self._rooms.fetched.madvise(mmap.MADV_REMOVE)
+            for room in self._rooms.fetched:
+                room.madvise(mmap.MADV_REMOVE)
 
     async def open_writer(self, partition: int) -> IoWriter:
         """See `streams.task_writer.OpenWriter`."""
@@ -210,13 +222,17 @@ class IoWriter:
         await self._io.close_writer(self._handle)
 
 
-def _records(
-    topic: str, partition: int, rows: list[Any], hashes: list[bytes], unread: list[int]
-) -> list[Record]:
+def _fields(
+    offsets: bytes,
+    timestamps: bytes,
+    keys: list[bytes | None],
+    values: list[bytes | None],
+    hashes: list[bytes],
+    unread: list[int],
+) -> Fields:
     for index in unread:
-        offset, timestamp, key, value = rows[index]
-        rows[index] = (offset, timestamp, key, Unread(value))
-    return records(topic, partition, rows, hashes)
+        values[index] = Unread(values[index] or b"")
+    return Fields(array(LONGS, offsets).tolist(), array(LONGS, timestamps).tolist(), keys, values, hashes)
 
 
 def _error(name: str, told: list[str]) -> Exception:

@@ -5,8 +5,8 @@ So whatever comes before deciding and after it (the network, record batches, the
 by a process of its own, forked from the worker before anything else runs in it.
 
 - The worker asks; each question has a number that its answers repeat. Small things go through a socket.
-- Records go through memory that both share. What was fetched lies in one room until the worker asks for more. What is
-  to be written lies in one of some rooms until this process has taken it and said so.
+- Records go through memory that both share. What was fetched lies in one of two rooms until the worker has asked twice
+  for more. What is to be written lies in one of some rooms until this process has taken it and said so.
 - It knows nothing of groups and tasks, and keeps nothing. It ends when the worker's end of the socket closes, whatever
   the worker died of (on Linux the kernel sees to it even while it is stopped); and a worker whose I/O process is gone
   leaves.
@@ -20,6 +20,7 @@ import logging
 import os
 import signal
 import sys
+from array import array
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from socket import socket
@@ -39,6 +40,9 @@ from streams.settings import Settings
 from streams.task_writer import ProducerWriter
 
 log = logging.getLogger(__name__)
+
+LONGS: Final = "q"
+"""How the offsets and timestamps of what was fetched are packed (see `array`)."""
 
 FETCH: Final = "fetch"
 READ_FROM: Final = "read from"
@@ -112,7 +116,7 @@ class _Server:
         task = self._running[number] = asyncio.ensure_future(self._answer(number, what, arguments))
         task.add_done_callback(lambda _: self._running.pop(number, None))
         if what == FETCH:
-            # There is one room for what is fetched: whoever asks again has given up what was asked before.
+            # Whoever asks again has given up what was asked before.
             if self._fetching is not None:
                 self._fetching.cancel()
             self._fetching = task
@@ -138,20 +142,27 @@ class _Server:
         timeout: float,
         records_max: int,
         watched: Sequence[tuple[str, int]],
-    ) -> Laid:
+        room: int,
+    ) -> tuple[Laid, list[Any]]:
         reader = await self._reader()
         read = await reader.fetch(_tps(tps), timeout, records_max, _tps(watched))
-        return lay(self._rooms.fetched, self._packed(read))
-
-    def _packed(self, read: Read) -> Message:
-        parts = []
-        for tp, rows in read.rows.items():
-            hash_of = self._hashed.get(tp.topic)
-            hashes = [] if hash_of is None else [hash_of(value) for _, _, _, value in rows]
-            unread = [n for n, (_, _, _, value) in enumerate(rows) if type(value) is Unread]
-            parts.append((tp.topic, tp.partition, rows, hashes, unread))
         progress = [(tp.topic, tp.partition, *known) for tp, known in read.progress.items()]
-        return parts, progress
+        return lay(self._rooms.fetched[room], self._packed(read)), progress
+
+    def _packed(self, read: Read) -> list[Any]:
+        parts = []
+        for tp, records in read.records.items():
+            offsets = array(LONGS, [record.offset for record in records]).tobytes()
+            timestamps = array(LONGS, [record.timestamp for record in records]).tobytes()
+            keys = [record.key for record in records]
+            values = [record.value for record in records]
+            hash_of = self._hashed.get(tp.topic)
+            hashes = [] if hash_of is None else [hash_of(value) for value in values]
+            unread = []
+            if Unread in set(map(type, values)):
+                unread = [n for n, value in enumerate(values) if type(value) is Unread]
+            parts.append((tp.topic, tp.partition, offsets, timestamps, keys, values, hashes, unread))
+        return parts
 
     async def _read_from(self, offsets: Sequence[tuple[str, int, int | None]]) -> None:
         await (await self._reader()).read_from({TP(topic, n): offset for topic, n, offset in offsets})

@@ -6,12 +6,12 @@ Batches, transactions and recovery know the log by these protocols only. In prod
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from faust.types import TP
 
-from schemas.record import Record
+from schemas.record import Fields
 from schemas.topics import LINKS
 from streams.record_batch import Item
 
@@ -27,7 +27,8 @@ class Known(NamedTuple):
 class Fetched(NamedTuple):
     """What one fetch brought, and how far each partition has been read."""
 
-    records: Mapping[TP, Sequence[Record]]
+    fields: Callable[[], Mapping[TP, Fields]]
+    """Picks up the records that were brought; they wait until the next fetch but one is asked for."""
     progress: Mapping[TP, Known]
 
 

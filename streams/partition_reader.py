@@ -1,7 +1,8 @@
 """Reads partitions from Kafka in bulk, and tells how far it got: what the I/O process does.
 
 The client is one without a group: who owns which task is between the worker and Kafka, and the worker says what to
-read from where. `fetch` hands out plain tuples; the client's own records cost more than all the rest of reading.
+read from where. `fetch` hands out records as they come out of their batches; what the client would make of them costs more
+than all else.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from schemas.record import Row
 from streams.expansion import Batches, bound_expansion
 from streams.log import Known, known_end
 from streams.settings import Settings
@@ -35,7 +35,8 @@ BREATH_SECONDS: Final = 0.05
 class Read(NamedTuple):
     """What one fetch brought, and how far each partition has been read."""
 
-    rows: Mapping[TP, list[Row]]
+    records: Mapping[TP, list[Any]]
+    """Records with offset, timestamp, key and value, of the client's or `streams.expansion`'s making."""
     progress: Mapping[TP, Known]
 
 
@@ -89,13 +90,13 @@ class PartitionReader:
             for result in fetcher._records.values():
                 _read_lightly(result)
             # With no timeout it never waits: other partitions may be asked for meanwhile.
-            rows = await fetcher.fetched_records(tps, timeout=0, max_records=records_max)
+            records = await fetcher.fetched_records(tps, timeout=0, max_records=records_max)
             self._drop_read_out(fetcher)
             progress = self._progress(known)
             # A transaction marker moves the position without a record: that may free a held-back task.
-            if rows or progress != self._told or monotonic() >= deadline:
+            if records or progress != self._told or monotonic() >= deadline:
                 self._told = progress
-                return Read(rows, progress)
+                return Read(records, progress)
             waiter = fetcher._create_fetch_waiter()
             # An answer without records wakes nobody, so while one is older than another we look ourselves.
             seen = {answer.seen_ms for answer in progress.values()}
@@ -172,12 +173,12 @@ def _check_alive(fetcher: Any) -> None:
 
 
 def _read_lightly(result: Any) -> None:
-    """Have a fetch result make rows of its records, and expand compressed batches within bounds."""
+    """Have a fetch result hand out records as they come out of their batch, and expand compressed batches within bounds."""
     parser = getattr(result, "_partition_records", None)
     if parser is not None and not isinstance(parser._records, Batches):
-        parser._consumer_record = _row
+        parser._consumer_record = _as_it_is
         parser._records = Batches(parser._records)
 
 
-def _row(tp: TopicPartition, record: Any) -> Row:
-    return record.offset, record.timestamp, record.key, record.value
+def _as_it_is(tp: TopicPartition, record: Any) -> Any:
+    return record

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from faust.types import TP
 
+from schemas.record import records
 from streams.log import Fetched, TaskLog
 from streams.merge import TaskBuffers
 from streams.settings import Settings
@@ -155,10 +156,10 @@ class TaskReader:
             self._fetch_on()
 
     def _take_in(self, fetched: Fetched) -> None:
-        for tp, records in fetched.records.items():
+        for tp, fields in fetched.fields().items():
             buffers = self._buffers.get(tp.partition)
             if buffers is not None:
-                buffers.add(tp.topic, records, fetched.progress[tp].seen_ms)
+                buffers.add(tp.topic, records(*tp, fields), fetched.progress[tp].seen_ms)
         for tp, known in fetched.progress.items():
             buffers = self._buffers.get(tp.partition)
             if buffers is not None:

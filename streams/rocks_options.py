@@ -12,7 +12,9 @@ from rocksdict import (
     CompactOptions,
     DBCompressionType,
     DBRecoveryMode,
+    MemtableFactory,
     Options,
+    Rdict,
     WriteBufferManager,
 )
 
@@ -23,6 +25,8 @@ FILE_BYTES: Final = 32 * MEBIBYTE
 WAL_BYTES_MAX: Final = 32 * MEBIBYTE
 BLOCK_BYTES: Final = 8 * 1024
 BLOOM_BITS_PER_KEY: Final = 10
+FILES_BEFORE_COMPACTION: Final = 8
+"""While a store is filled; afterwards as few as RocksDB thinks right."""
 OPEN_FILES_MAX: Final = 128
 """Files that one task keeps open; beyond that they are opened again when needed."""
 
@@ -32,6 +36,26 @@ def every_file() -> CompactOptions:
     options = CompactOptions()
     options.set_bottommost_level_compaction(BottommostLevelCompaction.force())
     return options
+
+
+def make_filling(options: Options) -> None:
+    """Make these options those of a store that is only written to: sorted when a buffer is full, not row by row.
+
+    A row that is looked for all the same is found, slowly.
+    """
+    options.set_memtable_factory(MemtableFactory.vector())
+    options.set_allow_concurrent_memtable_write(False)
+    options.set_level_zero_file_num_compaction_trigger(FILES_BEFORE_COMPACTION)
+
+
+def make_settling(options: Options) -> None:
+    """Make these options those of a store that nothing else is to keep busy, until `let_compact`."""
+    options.set_disable_auto_compactions(True)
+
+
+def let_compact(db: Rdict) -> None:
+    """End what `make_settling` began."""
+    db.set_options({"disable_auto_compactions": "false"})
 
 
 class RocksMemory:

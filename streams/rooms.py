@@ -17,7 +17,7 @@ class Rooms:
     """Rooms for what is to be written: one is filled while others are emptied, or have been and it is not known yet."""
 
     def __init__(self) -> None:
-        self.fetched: Final = mmap(-1, self.BYTES)
+        self.fetched: Final = (mmap(-1, self.BYTES), mmap(-1, self.BYTES))
         self.written: Final = tuple(mmap(-1, self.BYTES) for _ in range(self.WRITTEN))
 
 

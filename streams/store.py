@@ -43,6 +43,14 @@ class Store(Protocol):
         """All rows, in no particular order."""
         ...
 
+    def expect_many(self) -> None:
+        """Many rows are to come that nobody reads before `settle`."""
+        ...
+
+    def settle(self) -> Iterable[None]:
+        """Be ready to be read, after `expect_many` or not; a step at a time, because it may take long."""
+        ...
+
     def discard(self, reason: str) -> None:
         """Forget everything, with a line in the log that says why: recovery will read it all again."""
         ...
@@ -89,6 +97,13 @@ class MemoryStore:
     def items(self) -> Iterable[tuple[bytes, bytes]]:
         """All rows, in the order they were first written."""
         return self._rows.items()
+
+    def expect_many(self) -> None:
+        """Nothing is done for it."""
+
+    def settle(self) -> Iterable[None]:
+        """Nothing is left to do."""
+        return ()
 
     def discard(self, reason: str) -> None:
         """Forget everything; recovery will read it all again."""

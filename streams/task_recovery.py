@@ -6,7 +6,9 @@ transaction is decided: the stable end of the changelog and the committed offset
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import deque
 from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Final
@@ -14,13 +16,23 @@ from typing import Final
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from streams.log import TaskLog
+from streams.log import Fetched, TaskLog
 from streams.store import Store
 from streams.tasks import Worker
 
 log = logging.getLogger(__name__)
 
-RECORDS_PER_READ: Final = 50_000
+RECORDS_PER_READ: Final = 8_000
+"""More at once take longer: what is handed over then no longer fits into memory that was just in use."""
+MANY_RECORDS: Final = 20_000
+"""A store that lacks so many is told before."""
+TASKS_AT_ONCE: Final = 2
+"""Changelogs that are read side by side. A store that has all its rows settles while others are read."""
+SETTLE_SECONDS: Final = 0.002
+"""Between two steps of stores that settle when nothing is left to read."""
+_SETTLED: Final = object()
+TELL_SECONDS: Final = 5.0
+"""How often a long recovery says how far it is."""
 
 
 async def recover_tasks(worker: Worker, tasks_log: TaskLog, partitions: Sequence[int]) -> None:
@@ -72,8 +84,7 @@ async def read_changelog(tasks_log: TaskLog, stores: Mapping[TP, Store]) -> None
     """Read what the stores lack.
 
     It asks for the stable ends (an exactly-once worker of Faust believes there is nothing to recover, because
-    the last stable offset is unknown before the first fetch) and ends on the consumer's position (the last
-    offset is a transaction marker that is never delivered).
+    the last stable offset is unknown before the first fetch).
     """
     started = monotonic()
     ends = await tasks_log.stable_ends(stores)
@@ -83,16 +94,93 @@ async def read_changelog(tasks_log: TaskLog, stores: Mapping[TP, Store]) -> None
                 f"it is at offset {store.offset}, but {tp.topic} partition {tp.partition} ends at "
                 f"{ends[tp]}: the topic was deleted and made again, or has lost records"
             )
+        if ends[tp] - (store.offset or 0) >= MANY_RECORDS:
+            store.expect_many()
     await tasks_log.read_from({tp: store.offset for tp, store in stores.items()})
-    unread = {tp for tp, store in stores.items() if (store.offset or 0) < ends[tp]}
-    count = 0
-    while unread:
-        fetched = await tasks_log.fetch(frozenset(unread), 1.0, RECORDS_PER_READ)
+    reading = _Reading(tasks_log, stores, ends)
+    await reading.run()
+    log.info(
+        "recovered %d tasks: %d changelog records in %.2f s",
+        len(stores),
+        reading.count,
+        monotonic() - started,
+    )
+
+
+class _Reading:
+    """Changelogs on their way into their stores, up to their `ends`."""
+
+    def __init__(self, tasks_log: TaskLog, stores: Mapping[TP, Store], ends: Mapping[TP, int]) -> None:
+        self._log: Final = tasks_log
+        self._stores: Final = stores
+        self._ends: Final = ends
+        self._unread: Final = [tp for tp, store in stores.items() if (store.offset or 0) < ends[tp]]
+        self._settling: Final = deque(
+            iter(store.settle()) for tp, store in stores.items() if tp not in self._unread
+        )
+        self._told = monotonic()
+        self.count = 0
+        """Records read so far."""
+
+    async def run(self) -> None:
+        """Read all of them, and have the stores settle."""
+        asked = self._ask()
+        try:
+            while asked is not None:
+                fetched = await asked
+                read = self._read_out(fetched)
+                asked = self._ask()  # the next ones come while these are picked up and written
+                self._write(fetched)
+                self._settle_on()
+                self._settling.extend(iter(self._stores[tp].settle()) for tp in read)
+                self._tell()
+            while self._settling:
+                await asyncio.sleep(SETTLE_SECONDS)
+                self._settle_on()
+        finally:
+            if asked is not None:
+                asked.cancel()
+
+    def _ask(self) -> asyncio.Future[Fetched] | None:
+        """Have more of the first ones fetched; None if there are none."""
+        if not self._unread:
+            return None
+        first = frozenset(self._unread[:TASKS_AT_ONCE])
+        return asyncio.ensure_future(self._log.fetch(first, 1.0, RECORDS_PER_READ))
+
+    def _read_out(self, fetched: Fetched) -> list[TP]:
+        """Those of which nothing is left to read. What tells is the position: the last offset is that of a
+        transaction marker, which is never delivered."""
+        read = []
         for tp, (position, _, _) in fetched.progress.items():
-            records = fetched.records.get(tp, ())
-            if records or position is not None:
-                stores[tp].put_many({r.key or b"": r.value for r in records}, position)
-                count += len(records)
-            if position is not None and position >= ends[tp]:
-                unread.discard(tp)
-    log.info("recovered %d tasks: %d changelog records in %.2f s", len(stores), count, monotonic() - started)
+            if tp in self._unread and position is not None and position >= self._ends[tp]:
+                self._unread.remove(tp)
+                read.append(tp)
+        return read
+
+    def _write(self, fetched: Fetched) -> None:
+        brought = fetched.fields()
+        for tp, (position, _, _) in fetched.progress.items():
+            fields = brought.get(tp)
+            if fields is not None:
+                pairs = zip(fields.keys, fields.values, strict=True)
+                self._stores[tp].put_many({key or b"": row for key, row in pairs}, position)
+                self.count += len(fields.keys)
+            elif position is not None:
+                self._stores[tp].put_many({}, position)
+
+    def _settle_on(self) -> None:
+        """One step of one of the stores that settle, so that fetching is never left waiting for long."""
+        if self._settling and next(self._settling[0], _SETTLED) is _SETTLED:
+            self._settling.popleft()
+
+    def _tell(self) -> None:
+        if monotonic() - self._told >= TELL_SECONDS:
+            self._told = monotonic()
+            left = sum(self._ends[tp] - (self._stores[tp].offset or 0) for tp in self._unread)
+            log.info(
+                "recovering %d tasks: %d changelog records read, about %d left",
+                len(self._stores),
+                self.count,
+                left,
+            )

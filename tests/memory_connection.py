@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from schemas.record import Record
+from schemas.record import Fields, Record
 from streams.log import Fetched, Known, known_end
 from streams.record_batch import Item
 from tests.memory_broker import MemoryBroker
@@ -111,14 +112,14 @@ class MemoryConnection:
         while True:
             if not tps:
                 await asyncio.sleep(BREATH_SECONDS)
-                return Fetched({}, self._progress(watched))
+                return Fetched(dict, self._progress(watched))
             if moves != self._moves:
-                return Fetched({}, {})
+                return Fetched(dict, {})
             records = self._hand_out(sorted(tps), records_max)
             progress = self._progress(tps | watched)
             if records or progress != self._said or loop.time() >= deadline:
                 self._said = progress
-                return Fetched(records, progress)
+                return Fetched(partial(_all_fields, records), progress)
             if not await self._ask():
                 await asyncio.sleep(max(0.0, min(LOOK_AGAIN_SECONDS, deadline - loop.time())))
 
@@ -206,3 +207,17 @@ class MemoryConnection:
                 end = answer and known_end(tp.topic, stable=answer.stable, written=answer.written)
                 progress[tp] = Known(self._positions.get(tp), end, seen_ms)
         return progress
+
+
+def _all_fields(records: Mapping[TP, Sequence[Record]]) -> dict[TP, Fields]:
+    return {tp: _fields(found) for tp, found in records.items()}
+
+
+def _fields(records: Sequence[Record]) -> Fields:
+    return Fields(
+        [record.offset for record in records],
+        [record.timestamp for record in records],
+        [record.key for record in records],
+        [record.value for record in records],
+        [record.hashes for record in records],
+    )

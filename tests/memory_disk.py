@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Protocol
 
 from streams.store import Store
@@ -84,6 +84,7 @@ class DiskStore:
         self._writes: Final = disk.writes.setdefault(partition, [])
         self._rows: Final[dict[bytes, bytes]] = {}
         self._offset: int | None = None
+        self._is_settled = True
         for rows, offset in self._writes:
             self._take(rows, offset)
 
@@ -94,6 +95,7 @@ class DiskStore:
 
     def get(self, key: bytes) -> bytes | None:
         """The row of `key`, or None."""
+        assert self._is_settled
         return self._rows.get(key)
 
     def put_many(self, rows: Mapping[bytes, bytes | None], offset: int | None) -> None:
@@ -103,8 +105,21 @@ class DiskStore:
             self._writes.append((dict(rows), offset))
             self._take(rows, offset)
 
+    def expect_many(self) -> None:
+        """Nobody may read before it has settled."""
+        self._is_settled = False
+
+    def settle(self) -> Iterator[None]:
+        """Takes some steps."""
+        self._disk.check(self._user)
+        yield
+        self._disk.check(self._user)
+        yield
+        self._is_settled = True
+
     def items(self) -> Iterable[tuple[bytes, bytes]]:
         """All rows."""
+        assert self._is_settled
         return self._rows.items()
 
     def discard(self, reason: str) -> None:

@@ -12,9 +12,11 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
+from unittest.mock import patch
 
 from faust.types import TP
 
+from streams import task_recovery
 from streams.settings import Settings
 from streams.store import MemoryStore, Store
 from streams.table import changelog_topic
@@ -76,7 +78,8 @@ def run_history(seed: int, *, new_disk: NewDisk | None = None, strike: Strike | 
         await world[0].live()
 
     try:
-        run(live())
+        with patch.object(task_recovery, "MANY_RECORDS", 4):
+            run(live())
     except NothingHappens:
         history.problems.append("everybody waits for somebody")
     world[0].count()

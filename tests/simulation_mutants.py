@@ -48,17 +48,17 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
         Change(task_recovery, "read_changelog", "store.offset > ends[tp]", "store.offset < 0"),
     ),
     "recovery believes that there is nothing to read": (
-        Change(task_recovery, "read_changelog", "(store.offset or 0) < ends[tp]", "False"),
+        Change(task_recovery._Reading, "__init__", "(store.offset or 0) < ends[tp]", "False"),
     ),
     "recovery reads a page and no more": (
-        Change(task_recovery, "read_changelog", "position >= ends[tp]", "records"),
+        Change(task_recovery._Reading, "_read_out", "position >= self._ends[tp]", "fetched.fields().get(tp)"),
     ),
     "recovery waits for the record at the end, which is a marker": (
         Change(
-            task_recovery,
-            "read_changelog",
-            "position is not None and position >= ends[tp]",
-            "records and records[-1].offset + 1 >= ends[tp]",
+            task_recovery._Reading,
+            "_read_out",
+            "position is not None and position >= self._ends[tp]",
+            "tp in fetched.fields() and fetched.fields()[tp].offsets[-1] + 1 >= self._ends[tp]",
         ),
     ),
     "committed offsets are one short": (
