@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain
 from math import inf
 from operator import attrgetter
 from typing import Final
@@ -32,10 +32,12 @@ _VALUE: Final = attrgetter("value")
 class _Topic:
     """The buffer of one topic: records in offset order, when they arrived, and how far the topic was read."""
 
-    __slots__ = ("arrivals", "behind", "records", "seen_ms")
+    __slots__ = ("arrivals", "behind", "keys", "records", "seen_ms")
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.keys: list[int] = []
+        """For each of them the largest timestamp so far: a late record becomes due together with its predecessor."""
         self.arrivals: deque[tuple[int, int, int]] = deque()
         """(when, how many, bytes of their values) for each fetch that brought some of `records`."""
         self.behind = True
@@ -50,9 +52,27 @@ class _Topic:
         """Bytes of the values, about: of what one fetch brought, all count the same."""
         return sum(size for _, _, size in self.arrivals)
 
+    def add(self, records: Sequence[Record], arrived_ms: int) -> None:
+        """Take in records that follow those it has."""
+        size = sum(map(len, filter(None, map(_VALUE, records))))
+        self.arrivals.append((arrived_ms, len(records), size))
+        timestamps: Iterable[int] = map(_TIMESTAMP, records)
+        if self.keys:
+            timestamps = chain((self.keys.pop(),), timestamps)
+        self.keys += accumulate(timestamps, max)
+        self.records += records
+
     def drop(self, count: int) -> None:
         """Forget the first `count` records."""
         del self.records[:count]
+        del self.keys[:count]
+        # Who was late because of those is no longer; where nothing changes, nothing does from there on.
+        largest = -inf
+        for index, record in enumerate(self.records):
+            largest = max(largest, record.timestamp)
+            if self.keys[index] == largest:
+                break
+            self.keys[index] = int(largest)
         while count:
             when, brought, size = self.arrivals.popleft()
             if brought > count:
@@ -87,9 +107,7 @@ class TaskBuffers:
     def add(self, topic: str, records: Sequence[Record], arrived_ms: int = 0) -> None:
         """Take in records of `topic` that follow those it already has, and when they arrived."""
         if records:
-            size = sum(map(len, filter(None, map(_VALUE, records))))
-            self._topics[topic].records.extend(records)
-            self._topics[topic].arrivals.append((arrived_ms, len(records), size))
+            self._topics[topic].add(records, arrived_ms)
 
     def progress(self, topic: str, position: int | None, end: int | None, seen_ms: int = 0) -> None:
         """Note how far `topic` has been read: the next offset to read, its known end, and when that was known.
@@ -140,6 +158,7 @@ class TaskBuffers:
         """Forget everything: after a rebalance the records are fetched again from the committed offsets."""
         for topic in self._order:
             topic.records = []
+            topic.keys = []
             topic.arrivals.clear()
             topic.behind = True
         self._filled_since_ms = None
@@ -155,16 +174,15 @@ class TaskBuffers:
         return batch
 
     def _merge(self, filled: Sequence[_Topic], ready: Sequence[int]) -> list[Record]:
-        # Taking the smallest head again and again is a stable sort by the running maximum of each topic:
-        # a late record becomes due together with its predecessor. Sorting does it in C.
+        # Taking the smallest head again and again is a stable sort by the running maximum of each topic. Sorting does
+        # it in C, and of what cannot be among the first it does nothing.
         pool: list[Record] = []
         starts: list[int] = []
         keys: list[list[int]] = []
-        for topic, count in zip(filled, ready, strict=True):
+        for topic, count in zip(filled, self._firsts(filled, ready), strict=True):
             starts.append(len(pool))
-            head = topic.records[: min(count, self._records_max)]
-            pool += head
-            keys.append(list(accumulate(map(_TIMESTAMP, head), max)))
+            pool += topic.records[:count]
+            keys.append(topic.keys[:count])
         flat = [key for topic_keys in keys for key in topic_keys]
         order = sorted(range(len(pool)), key=flat.__getitem__)
         end = min(self._records_max, len(order))
@@ -182,3 +200,20 @@ class TaskBuffers:
                 taken = bisect_left(topic_keys, flat[last])
             topic.drop(taken)
         return [pool[index] for index in order[:end]]
+
+    def _firsts(self, filled: Sequence[_Topic], ready: Sequence[int]) -> list[int]:
+        """How many of each topic's records that are ready can be among the first `records_max` of all."""
+        if sum(ready) <= self._records_max:
+            return list(ready)
+        low, high = min(topic.keys[0] for topic in filled), max(topic.keys[-1] for topic in filled)
+        while low < high:
+            middle = (low + high) // 2
+            if sum(_up_to(filled, ready, middle)) < self._records_max:
+                low = middle + 1
+            else:
+                high = middle
+        return _up_to(filled, ready, low)
+
+
+def _up_to(filled: Sequence[_Topic], ready: Sequence[int], key: int) -> list[int]:
+    return [bisect_right(topic.keys, key, 0, count) for topic, count in zip(filled, ready, strict=True)]

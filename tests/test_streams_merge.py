@@ -194,3 +194,27 @@ def test_it_is_the_merge_by_smallest_head(
         for record in batch:
             left[record.topic].pop(0)
     assert len(buffers) == sum(map(len, left.values()))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(TOPICS), st.lists(st.integers(0, 12), min_size=1, max_size=6)), max_size=8
+    ),
+    st.integers(1, 8),
+)
+def test_it_is_the_merge_by_smallest_head_of_what_there_is_by_then(
+    brought: list[tuple[str, list[int]]], records_max: int
+) -> None:
+    """A late record is due with its predecessor; of one that was handed on before it came it knows nothing."""
+    buffers = filled({}, behind=(), records_max=records_max)
+    left: dict[str, list[Record]] = {topic: [] for topic in TOPICS}
+    ends = dict.fromkeys(TOPICS, 0)
+    for topic, times in brought:
+        new = [Record(topic, 0, ends[topic] + n, time, None, b"") for n, time in enumerate(times)]
+        ends[topic] += len(new)
+        left[topic] += new
+        buffers.add(topic, new)
+        expected = by_smallest_head(left, set(), records_max)
+        assert [(r.topic, r.offset) for r in buffers.take(0)] == [(r.topic, r.offset) for r in expected]
+        for record in expected:
+            left[record.topic].pop(0)
