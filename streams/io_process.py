@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from array import array
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from math import ceil
 from typing import Any, Final
@@ -83,13 +83,18 @@ class IoProcess:
         await self._frames.begin()
 
     def fetch(
-        self, tps: frozenset[TP], timeout: float, records_max: int, watched: frozenset[TP] = frozenset()
+        self,
+        urgent: Sequence[TP],
+        others: Sequence[TP],
+        timeout: float,
+        records_max: int,
+        watched: frozenset[TP] = frozenset(),
     ) -> Awaitable[Fetched]:
         """See `streams.log.TaskLog`; the question is put at once, not when its answer is first waited for."""
-        plain, watched_plain = [tuple(tp) for tp in tps], [tuple(tp) for tp in watched]
+        plain = [[tuple(tp) for tp in tps] for tps in (urgent, others, watched)]
         room = self._fetches % len(self._rooms.fetched)
         self._fetches += 1
-        question = (FETCH, plain, timeout, records_max, watched_plain, room)
+        question = (FETCH, *plain, timeout, records_max, room)
         return self._fetched(self._put(self._next(), *question), room)
 
     async def _fetched(self, number: int, room: int) -> Fetched:

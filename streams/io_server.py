@@ -138,14 +138,15 @@ class _Server:
 
     async def _fetch(
         self,
-        tps: Sequence[tuple[str, int]],
+        urgent: Sequence[tuple[str, int]],
+        others: Sequence[tuple[str, int]],
+        watched: Sequence[tuple[str, int]],
         timeout: float,
         records_max: int,
-        watched: Sequence[tuple[str, int]],
         room: int,
     ) -> tuple[Laid, list[Any]]:
         reader = await self._reader()
-        read = await reader.fetch(_tps(tps), timeout, records_max, _tps(watched))
+        read = await reader.fetch(_tps(urgent), _tps(others), timeout, records_max, frozenset(_tps(watched)))
         progress = [(tp.topic, tp.partition, *known) for tp, known in read.progress.items()]
         return lay(self._rooms.fetched[room], self._packed(read)), progress
 
@@ -193,5 +194,5 @@ class _Server:
             await writer.close()
 
 
-def _tps(plain: Sequence[tuple[str, int]]) -> frozenset[TP]:
-    return frozenset([TP(*tp) for tp in plain])
+def _tps(plain: Sequence[tuple[str, int]]) -> list[TP]:
+    return [TP(*tp) for tp in plain]

@@ -6,7 +6,7 @@ Batches, transactions and recovery know the log by these protocols only. In prod
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from faust.types import TP
@@ -46,11 +46,17 @@ class TaskLog(Protocol):
     """Reading, with read_committed."""
 
     def fetch(
-        self, tps: frozenset[TP], timeout: float, records_max: int, watched: frozenset[TP] = frozenset()
+        self,
+        urgent: Sequence[TP],
+        others: Sequence[TP],
+        timeout: float,
+        records_max: int,
+        watched: frozenset[TP] = frozenset(),
     ) -> Awaitable[Fetched]:
-        """Read what is there of `tps`; wait up to `timeout` seconds for records or progress.
+        """Read what is there of these partitions; wait up to `timeout` seconds for records or progress.
 
-        Of the `watched` partitions the progress is told, but no records are read.
+        If there is more than `records_max`, the urgent ones have equal shares, and the others what is left. Of the
+        `watched` partitions the progress is told, but no records are read.
         """
         ...
 

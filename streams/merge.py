@@ -32,7 +32,7 @@ _VALUE: Final = attrgetter("value")
 class _Topic:
     """The buffer of one topic: records in offset order, when they arrived, and how far the topic was read."""
 
-    __slots__ = ("arrivals", "behind", "keys", "records", "seen_ms")
+    __slots__ = ("arrivals", "behind", "keys", "reach", "records", "seen_ms")
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -41,6 +41,8 @@ class _Topic:
         self.arrivals: deque[tuple[int, int, int]] = deque()
         """(when, how many, bytes of their values) for each fetch that brought some of `records`."""
         self.behind = True
+        self.reach = -1
+        """The largest timestamp that has come."""
         self.seen_ms = 0
 
     def arrived_by(self, horizon_ms: float) -> int:
@@ -61,6 +63,7 @@ class _Topic:
             timestamps = chain((self.keys.pop(),), timestamps)
         self.keys += accumulate(timestamps, max)
         self.records += records
+        self.reach = max(self.reach, self.keys[-1])
 
     def drop(self, count: int) -> None:
         """Forget the first `count` records."""
@@ -121,6 +124,11 @@ class TaskBuffers:
         """Whether more of `topic` should be fetched: not while it is a whole batch ahead, or so many bytes."""
         found = self._topics[topic]
         return len(found.records) < self._records_max and found.size < TOPIC_BYTES_MAX
+
+    def waits_for(self, topic: str) -> bool:
+        """Whether nothing can be taken beyond what `topic` has: of those that are behind it has come least far."""
+        found = self._topics[topic]
+        return found.behind and all(found.reach <= other.reach for other in self._order if other.behind)
 
     def take(self, now_ms: float) -> list[Record]:
         """The next batch in order, or nothing while a topic that is behind could still be earlier.

@@ -8,7 +8,7 @@ than all else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
@@ -70,27 +70,28 @@ class PartitionReader:
         await self._consumer.stop()
 
     async def fetch(
-        self, tps: frozenset[TP], timeout: float, records_max: int, watched: frozenset[TP]
+        self,
+        urgent: Sequence[TP],
+        others: Sequence[TP],
+        timeout: float,
+        records_max: int,
+        watched: frozenset[TP],
     ) -> Read:
-        """Read what is there of `tps`; wait up to `timeout` seconds for records or progress.
-
-        Of the `watched` partitions the progress is told, but no records are read. Raises KafkaError.
-        """
+        """See `streams.log.TaskLog`. Raises KafkaError."""
         fetcher: Any = self._consumer._fetcher
-        known = tps | watched
+        known = watched.union(urgent, others)
         deadline = monotonic() + timeout
         reads = self._reads
         while True:
             _check_alive(fetcher)
-            if not tps:
+            if not urgent and not others:
                 await asyncio.sleep(BREATH_SECONDS)
                 return Read({}, self._progress(known))
             if reads != self._reads or fetcher._subscriptions.reassignment_in_progress:
                 return Read({}, {})
             for result in fetcher._records.values():
                 _read_lightly(result)
-            # With no timeout it never waits: other partitions may be asked for meanwhile.
-            records = await fetcher.fetched_records(tps, timeout=0, max_records=records_max)
+            records = await _handed_out(fetcher, urgent, others, records_max)
             self._drop_read_out(fetcher)
             progress = self._progress(known)
             # A transaction marker moves the position without a record: that may free a held-back task.
@@ -160,6 +161,28 @@ class PartitionReader:
                 position = state.position if state.has_valid_position else None
                 progress[tp] = Known(position, end, state.timestamp or 0)
         return progress
+
+
+async def _handed_out(
+    fetcher: Any, urgent: Sequence[TP], others: Sequence[TP], records_max: int
+) -> dict[TP, list[Any]]:
+    """Of what has been fetched: of each urgent one a share, then of the others, then what more there is of the urgent."""
+    found: dict[TP, list[Any]] = {}
+    left = records_max
+    share = max(1, records_max // (len(urgent) or 1))
+    turns = [(tp, share) for tp in urgent] + [(tp, records_max) for tp in (*others, *urgent)]
+    for tp, most in turns:
+        result = fetcher._records.get(tp)
+        if result is None or not left:
+            continue
+        if found and not isinstance(result, FetchResult):
+            continue  # an error waits until nothing that was found would be lost with it
+        # With no timeout it never waits: other partitions may be asked for meanwhile.
+        more = await fetcher.fetched_records((tp,), timeout=0, max_records=min(left, most))
+        for records in more.values():
+            found.setdefault(tp, []).extend(records)
+            left -= len(records)
+    return found
 
 
 def _check_alive(fetcher: Any) -> None:

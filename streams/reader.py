@@ -137,9 +137,13 @@ class TaskReader:
         watched = frozenset(
             TP(topic, partition) for partition in self._buffers for topic in self._owner.task_topics
         )
-        tps = frozenset(tp for tp in watched if self._buffers[tp.partition].wants(tp.topic))
+        wanted = [tp for tp in watched if self._buffers[tp.partition].wants(tp.topic)]
+        urgent = sorted(tp for tp in wanted if self._buffers[tp.partition].waits_for(tp.topic))
+        others = sorted(set(wanted).difference(urgent))
         records_max = self._owner.settings.batch_records_max
-        fetching = asyncio.ensure_future(self._log.fetch(tps, self._poll_seconds, records_max, watched))
+        fetching = asyncio.ensure_future(
+            self._log.fetch(urgent, others, self._poll_seconds, records_max, watched)
+        )
         self._fetching = fetching
         fetching.add_done_callback(self._fetched)
 

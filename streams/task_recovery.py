@@ -145,8 +145,8 @@ class _Reading:
         """Have more of the first ones fetched; None if there are none."""
         if not self._unread:
             return None
-        first = frozenset(self._unread[:TASKS_AT_ONCE])
-        return asyncio.ensure_future(self._log.fetch(first, 1.0, RECORDS_PER_READ))
+        first = self._unread[:TASKS_AT_ONCE]
+        return asyncio.ensure_future(self._log.fetch(first, (), 1.0, RECORDS_PER_READ))
 
     def _read_out(self, fetched: Fetched) -> list[TP]:
         """Those of which nothing is left to read. What tells is the position: the last offset is that of a

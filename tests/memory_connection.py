@@ -103,11 +103,17 @@ class MemoryConnection:
             known.clear()
 
     async def fetch(
-        self, tps: frozenset[TP], timeout: float, records_max: int, watched: frozenset[TP] = frozenset()
+        self,
+        urgent: Sequence[TP],
+        others: Sequence[TP],
+        timeout: float,
+        records_max: int,
+        watched: frozenset[TP] = frozenset(),
     ) -> Fetched:
         """Records or progress, or nothing after `timeout` seconds."""
         loop = asyncio.get_running_loop()
         deadline, moves = loop.time() + timeout, self._moves
+        tps = (*urgent, *others)
         await self._process.ready()
         while True:
             if not tps:
@@ -115,8 +121,8 @@ class MemoryConnection:
                 return Fetched(dict, self._progress(watched))
             if moves != self._moves:
                 return Fetched(dict, {})
-            records = self._hand_out(sorted(tps), records_max)
-            progress = self._progress(tps | watched)
+            records = self._hand_out(tps, records_max)
+            progress = self._progress(watched.union(tps))
             if records or progress != self._said or loop.time() >= deadline:
                 self._said = progress
                 return Fetched(partial(_all_fields, records), progress)

@@ -218,3 +218,13 @@ def test_it_is_the_merge_by_smallest_head_of_what_there_is_by_then(
         assert [(r.topic, r.offset) for r in buffers.take(0)] == [(r.topic, r.offset) for r in expected]
         for record in expected:
             left[record.topic].pop(0)
+
+
+def test_a_task_waits_for_the_topic_that_has_come_least_far() -> None:
+    buffers = filled({CLOCK: [50], PAYMENTS: [10, 20], REQUESTS: [30]}, behind=(PAYMENTS, REQUESTS))
+    assert [topic for topic in TOPICS if buffers.waits_for(topic)] == [PAYMENTS]
+    assert taken(buffers) == [(PAYMENTS, 10), (PAYMENTS, 20)]
+    buffers.add(PAYMENTS, records(PAYMENTS, 40, first=2))
+    assert [topic for topic in TOPICS if buffers.waits_for(topic)] == [REQUESTS]
+    buffers.progress(REQUESTS, 1, 1)
+    assert [topic for topic in TOPICS if buffers.waits_for(topic)] == [PAYMENTS], "the others are caught up"
