@@ -8,7 +8,8 @@ from schemas.dead_letter import Unreadable
 from schemas.instant import parse_instant
 
 _NAME: Final = b'"time"'
-_THEN: Final = b':"'
+_THEN: Final = (b':"', b': "')
+"""How the usual writers go on."""
 _QUOTE: Final = b'"'
 _ESCAPES: Final = b"\\"
 
@@ -25,7 +26,7 @@ def early_time(value: bytes) -> int | None:
     then = name + len(_NAME)
     if not value.startswith(_THEN, then):
         return None
-    start = then + len(_THEN)
+    start = value.find(_QUOTE, then) + 1
     try:
         return parse_instant(value[start : value.find(_QUOTE, start)].decode())
     except (Unreadable, UnicodeDecodeError):

@@ -42,7 +42,8 @@ def read(value: bytes) -> int | None:
     [
         (line(), AT),
         (line(time="2025-10-01T07:00:00.5Z"), AT + 500_000),
-        (json.dumps(EVENT), None),
+        (json.dumps(EVENT), AT),
+        (line().replace('"time":', '"time":\t'), None),
         (line(data={**EVENT["data"], "time": "2026-01-01T00:00:00Z"}), None),  # type: ignore[dict-item]
         (line()[:-1] + f',"time":{LATER}}}', None),
         (line()[:-1] + rf',"t\u0069me":{LATER}}}', None),
