@@ -140,7 +140,10 @@ class RocksStore:
         try:
             self._db.flush(wait=False)
             while self._db.property_int_value("rocksdb.num-immutable-mem-table"):
+                if self._db.property_int_value("rocksdb.background-errors"):
+                    break
                 yield
+            self._db.flush()  # nothing, or it tells what went wrong
             self._open_again(make_settling)
             yield from filling.index(self._db, partial(self._scan, ROW, END, is_whole=True))
             self._filling = None

@@ -140,6 +140,7 @@ class _Reading:
         finally:
             if asked is not None:
                 asked.cancel()
+            self._settling.clear()  # whoever keeps the traceback must not keep what their stores have open
 
     def _ask(self) -> asyncio.Future[Fetched] | None:
         """Have more of the first ones fetched; None if there are none."""

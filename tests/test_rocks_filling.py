@@ -262,3 +262,24 @@ def test_a_store_that_is_opened_again_stays_within_the_memory_of_all(filled: boo
     assert sum(1 for _ in again.items()) == BATCHES * 500 + 1
     assert memory.used_bytes > before + 2**20, "the blocks that were read are in the shared cache"
     again.close()
+
+
+def test_a_disk_that_is_full_when_buffers_become_files_is_told(tmp_path: Path) -> None:
+    """The limit on a file's size stands for the disk's, and is met by what RocksDB does on its own."""
+    filler = (
+        "import os, resource; from tests.test_rocks_filling import *\n"
+        "s = rocks_at(Path(sys.argv[1])); s.expect_many(); write_batches(s, 0, 6)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2**16,) * 2)\n"
+        "try: settle(s)\n"
+        "except StoreError as error: print(error, flush=True); os._exit(0)"
+    )
+    command = [sys.executable, "-c", filler, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("the disk of the store in ") and done.stdout.count("\n") == 1
+    store = rocks_at(tmp_path)
+    store.expect_many()
+    first = store.offset or 0
+    write_batches(store, first, 6)
+    settle(store)
+    assert check_that_it_is_one_moment_of_the_past(store) == first + 6
+    store.close()
