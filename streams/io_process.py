@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from array import array
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 from math import ceil
 from typing import Any, Final
@@ -36,7 +36,7 @@ from streams.io_server import (
     Hash,
     serve,
 )
-from streams.log import Fetched, Known
+from streams.log import Fetched, Known, Wanted
 from streams.rooms import Laid, Rooms, lay, pick_up
 from streams.settings import Settings
 from streams.task_writer import Sends
@@ -82,19 +82,12 @@ class IoProcess:
         self._frames = Frames(self._end, self._take, self._lost)
         await self._frames.begin()
 
-    def fetch(
-        self,
-        urgent: Sequence[TP],
-        others: Sequence[TP],
-        timeout: float,
-        records_max: int,
-        watched: frozenset[TP] = frozenset(),
-    ) -> Awaitable[Fetched]:
+    def fetch(self, wanted: Wanted, timeout: float, records_max: int) -> Awaitable[Fetched]:
         """See `streams.log.TaskLog`; the question is put at once, not when its answer is first waited for."""
-        plain = [[tuple(tp) for tp in tps] for tps in (urgent, others, watched)]
+        plain = [[tuple(tp) for tp in tps] for tps in wanted]
         room = self._fetches % len(self._rooms.fetched)
         self._fetches += 1
-        question = (FETCH, *plain, timeout, records_max, room)
+        question = (FETCH, plain, timeout, records_max, room)
         return self._fetched(self._put(self._next(), *question), room)
 
     async def _fetched(self, number: int, room: int) -> Fetched:

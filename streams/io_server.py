@@ -34,6 +34,7 @@ from schemas.columns import Columns
 from schemas.unread import Unread
 from streams import task_producer
 from streams.frames import Frames, Message
+from streams.log import Wanted
 from streams.partition_reader import PartitionReader, Read
 from streams.rooms import Laid, Rooms, lay, pick_up
 from streams.settings import Settings
@@ -138,15 +139,13 @@ class _Server:
 
     async def _fetch(
         self,
-        urgent: Sequence[tuple[str, int]],
-        others: Sequence[tuple[str, int]],
-        watched: Sequence[tuple[str, int]],
+        wanted: Sequence[Sequence[tuple[str, int]]],
         timeout: float,
         records_max: int,
         room: int,
     ) -> tuple[Laid, list[Any]]:
         reader = await self._reader()
-        read = await reader.fetch(_tps(urgent), _tps(others), timeout, records_max, frozenset(_tps(watched)))
+        read = await reader.fetch(Wanted(*map(_tps, wanted)), timeout, records_max)
         progress = [(tp.topic, tp.partition, *known) for tp, known in read.progress.items()]
         return lay(self._rooms.fetched[room], self._packed(read)), progress
 

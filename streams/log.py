@@ -24,6 +24,20 @@ class Known(NamedTuple):
     seen_ms: int
 
 
+class Wanted(NamedTuple):
+    """What a fetch is to bring. If there is more than it may, urgent ones have equal shares, others what is left."""
+
+    urgent: Sequence[TP]
+    others: Sequence[TP] = ()
+    watched: Sequence[TP] = ()
+    """Of these the progress is told, but no records are read."""
+
+    @property
+    def all(self) -> frozenset[TP]:
+        """All partitions whose progress is told."""
+        return frozenset((*self.urgent, *self.others, *self.watched))
+
+
 class Fetched(NamedTuple):
     """What one fetch brought, and how far each partition has been read."""
 
@@ -45,19 +59,8 @@ def known_end(topic: str, *, stable: int | None, written: int | None) -> int | N
 class TaskLog(Protocol):
     """Reading, with read_committed."""
 
-    def fetch(
-        self,
-        urgent: Sequence[TP],
-        others: Sequence[TP],
-        timeout: float,
-        records_max: int,
-        watched: frozenset[TP] = frozenset(),
-    ) -> Awaitable[Fetched]:
-        """Read what is there of these partitions; wait up to `timeout` seconds for records or progress.
-
-        If there is more than `records_max`, the urgent ones have equal shares, and the others what is left. Of the
-        `watched` partitions the progress is told, but no records are read.
-        """
+    def fetch(self, wanted: Wanted, timeout: float, records_max: int) -> Awaitable[Fetched]:
+        """Read what is there of what is wanted; wait up to `timeout` seconds for records or progress."""
         ...
 
     async def stable_ends(self, tps: Iterable[TP]) -> dict[TP, int]:

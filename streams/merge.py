@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable, Sequence
-from itertools import accumulate, chain
+from collections.abc import Sequence
+from itertools import accumulate
 from math import inf
 from operator import attrgetter
 from typing import Final
@@ -58,10 +58,8 @@ class _Topic:
         """Take in records that follow those it has."""
         size = sum(map(len, filter(None, map(_VALUE, records))))
         self.arrivals.append((arrived_ms, len(records), size))
-        timestamps: Iterable[int] = map(_TIMESTAMP, records)
-        if self.keys:
-            timestamps = chain((self.keys.pop(),), timestamps)
-        self.keys += accumulate(timestamps, max)
+        before = self.keys.pop() if self.keys else None
+        self.keys += accumulate(map(_TIMESTAMP, records), max, initial=before)
         self.records += records
         self.reach = max(self.reach, self.keys[-1])
 
@@ -70,12 +68,10 @@ class _Topic:
         del self.records[:count]
         del self.keys[:count]
         # Who was late because of those is no longer; where nothing changes, nothing does from there on.
-        largest = -inf
-        for index, record in enumerate(self.records):
-            largest = max(largest, record.timestamp)
+        for index, largest in enumerate(accumulate(map(_TIMESTAMP, self.records), max)):
             if self.keys[index] == largest:
                 break
-            self.keys[index] = int(largest)
+            self.keys[index] = largest
         while count:
             when, brought, size = self.arrivals.popleft()
             if brought > count:

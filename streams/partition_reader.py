@@ -8,7 +8,7 @@ than all else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +19,7 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from streams.expansion import Batches, bound_expansion
-from streams.log import Known, known_end
+from streams.log import Known, Wanted, known_end
 from streams.settings import Settings
 
 FETCH_WAIT_MS: Final = 100
@@ -69,29 +69,22 @@ class PartitionReader:
         """Disconnect."""
         await self._consumer.stop()
 
-    async def fetch(
-        self,
-        urgent: Sequence[TP],
-        others: Sequence[TP],
-        timeout: float,
-        records_max: int,
-        watched: frozenset[TP],
-    ) -> Read:
+    async def fetch(self, wanted: Wanted, timeout: float, records_max: int) -> Read:
         """See `streams.log.TaskLog`. Raises KafkaError."""
         fetcher: Any = self._consumer._fetcher
-        known = watched.union(urgent, others)
+        known = wanted.all
         deadline = monotonic() + timeout
         reads = self._reads
         while True:
             _check_alive(fetcher)
-            if not urgent and not others:
+            if not wanted.urgent and not wanted.others:
                 await asyncio.sleep(BREATH_SECONDS)
                 return Read({}, self._progress(known))
             if reads != self._reads or fetcher._subscriptions.reassignment_in_progress:
                 return Read({}, {})
             for result in fetcher._records.values():
                 _read_lightly(result)
-            records = await _handed_out(fetcher, urgent, others, records_max)
+            records = await _handed_out(fetcher, wanted, records_max)
             self._drop_read_out(fetcher)
             progress = self._progress(known)
             # A transaction marker moves the position without a record: that may free a held-back task.
@@ -163,14 +156,13 @@ class PartitionReader:
         return progress
 
 
-async def _handed_out(
-    fetcher: Any, urgent: Sequence[TP], others: Sequence[TP], records_max: int
-) -> dict[TP, list[Any]]:
+async def _handed_out(fetcher: Any, wanted: Wanted, records_max: int) -> dict[TP, list[Any]]:
     """Of what has been fetched: of each urgent one a share, then of the others, then what more there is of the urgent."""
     found: dict[TP, list[Any]] = {}
     left = records_max
+    urgent = wanted.urgent
     share = max(1, records_max // (len(urgent) or 1))
-    turns = [(tp, share) for tp in urgent] + [(tp, records_max) for tp in (*others, *urgent)]
+    turns = [(tp, share) for tp in urgent] + [(tp, records_max) for tp in (*wanted.others, *urgent)]
     for tp, most in turns:
         result = fetcher._records.get(tp)
         if result is None or not left:

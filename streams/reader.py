@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from faust.types import TP
 
 from schemas.record import records
-from streams.log import Fetched, TaskLog
+from streams.log import Fetched, TaskLog, Wanted
 from streams.merge import TaskBuffers
 from streams.settings import Settings
 from streams.task import Batch
@@ -134,16 +134,18 @@ class TaskReader:
     def _fetch_on(self) -> None:
         if self._fetching is not None or not self._flowing():
             return
-        watched = frozenset(
+        watched = sorted(
             TP(topic, partition) for partition in self._buffers for topic in self._owner.task_topics
         )
-        wanted = [tp for tp in watched if self._buffers[tp.partition].wants(tp.topic)]
-        urgent = sorted(tp for tp in wanted if self._buffers[tp.partition].waits_for(tp.topic))
-        others = sorted(set(wanted).difference(urgent))
+        urgent: list[TP] = []
+        others: list[TP] = []
+        for tp in watched:
+            buffers = self._buffers[tp.partition]
+            if buffers.wants(tp.topic):
+                (urgent if buffers.waits_for(tp.topic) else others).append(tp)
+        wanted = Wanted(urgent, others, watched)
         records_max = self._owner.settings.batch_records_max
-        fetching = asyncio.ensure_future(
-            self._log.fetch(urgent, others, self._poll_seconds, records_max, watched)
-        )
+        fetching = asyncio.ensure_future(self._log.fetch(wanted, self._poll_seconds, records_max))
         self._fetching = fetching
         fetching.add_done_callback(self._fetched)
 

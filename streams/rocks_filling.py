@@ -37,7 +37,7 @@ class Filling:
     def __init__(self, next_due: Callable[[bytes], int], *, is_empty: bool) -> None:
         self._next_due: Final = next_due
         self._moments: dict[bytes, bytes] | None = {} if is_empty else None
-        """The packed due moment of every row that there is; None when they are not known or too many."""
+        """Key → the packed due moment of its row, NEVER for no row; None when not all are known, or they are too many."""
         self._unlogged: Final = WriteOptions()
         self._unlogged.disable_wal = True  # type: ignore[method-assign, assignment]  # the stub has a method there
 
@@ -45,23 +45,25 @@ class Filling:
         """Write rows (None deletes) and the changelog offset, all or nothing."""
         batch = WriteBatch(raw_mode=True)
         put = batch.put
-        moments = {} if self._moments is None else self._moments
+        moments: dict[bytes, bytes] = {}
         is_forgetting = False
         for key, row in rows.items():
             if row is not None:
                 moment = moments[key] = packed(self._next_due(row))
                 put(ROW + key, moment + row)
             else:
-                moments.pop(key, None)
+                moments[key] = NEVER
                 batch.delete(ROW + key)
                 is_forgetting = True
         if is_forgetting:
             put(FILLING, _FORGETTING)
         if offset is not None:
             put(OFFSET, b"%d" % offset)
-        if len(moments) > MOMENTS_MAX:
-            self._moments = None
         db.write(batch, self._unlogged)
+        if self._moments is not None:
+            self._moments.update(moments)
+            if len(self._moments) > MOMENTS_MAX:
+                self._moments = None
 
     def index(self, db: Rdict, rows: Callable[[], Iterable[tuple[bytes, bytes]]]) -> Iterator[None]:
         """Make the due index once all rows are in files, step by step; then the store is one like any other.

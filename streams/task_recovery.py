@@ -16,7 +16,7 @@ from typing import Final
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from streams.log import Fetched, TaskLog
+from streams.log import Fetched, TaskLog, Wanted
 from streams.store import Store
 from streams.tasks import Worker
 
@@ -147,7 +147,7 @@ class _Reading:
         if not self._unread:
             return None
         first = self._unread[:TASKS_AT_ONCE]
-        return asyncio.ensure_future(self._log.fetch(first, (), 1.0, RECORDS_PER_READ))
+        return asyncio.ensure_future(self._log.fetch(Wanted(first), 1.0, RECORDS_PER_READ))
 
     def _read_out(self, fetched: Fetched) -> list[TP]:
         """Those of which nothing is left to read. What tells is the position: the last offset is that of a

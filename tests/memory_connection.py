@@ -16,7 +16,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from schemas.record import Fields, Record
-from streams.log import Fetched, Known, known_end
+from streams.log import Fetched, Known, Wanted, known_end
 from streams.record_batch import Item
 from tests.memory_broker import MemoryBroker
 from tests.memory_partition import Answer
@@ -102,27 +102,20 @@ class MemoryConnection:
         for known in (self._positions, self._brought, self._told):
             known.clear()
 
-    async def fetch(
-        self,
-        urgent: Sequence[TP],
-        others: Sequence[TP],
-        timeout: float,
-        records_max: int,
-        watched: frozenset[TP] = frozenset(),
-    ) -> Fetched:
+    async def fetch(self, wanted: Wanted, timeout: float, records_max: int) -> Fetched:
         """Records or progress, or nothing after `timeout` seconds."""
         loop = asyncio.get_running_loop()
         deadline, moves = loop.time() + timeout, self._moves
-        tps = (*urgent, *others)
+        tps = (*wanted.urgent, *wanted.others)
         await self._process.ready()
         while True:
             if not tps:
                 await asyncio.sleep(BREATH_SECONDS)
-                return Fetched(dict, self._progress(watched))
+                return Fetched(dict, self._progress(wanted.all))
             if moves != self._moves:
                 return Fetched(dict, {})
             records = self._hand_out(tps, records_max)
-            progress = self._progress(watched.union(tps))
+            progress = self._progress(wanted.all)
             if records or progress != self._said or loop.time() >= deadline:
                 self._said = progress
                 return Fetched(partial(_all_fields, records), progress)

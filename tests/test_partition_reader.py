@@ -10,6 +10,7 @@ from aiokafka.consumer.fetcher import FetchError, FetchResult
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from faust.types import TP
 
+from streams.log import Wanted
 from streams.partition_reader import _handed_out
 
 A, B, C = TP("a", 0), TP("b", 0), TP("c", 0)
@@ -41,7 +42,7 @@ class _Fetcher:
 
 def handed_out(fetcher: Any, urgent: list[TP], others: list[TP], records_max: int) -> dict[TP, int]:
     """How many of each, all in their order."""
-    found = asyncio.run(_handed_out(fetcher, urgent, others, records_max))
+    found = asyncio.run(_handed_out(fetcher, Wanted(urgent, others), records_max))
     assert all(records == list(range(len(records))) for records in found.values())
     return {tp: len(records) for tp, records in found.items()}
 

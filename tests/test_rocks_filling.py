@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import precondition, rule
 from rocksdict import Rdict
 
 from schemas.account import NEVER
@@ -32,7 +31,7 @@ from tests.test_rocks import (
     row_of,
     write_batches,
 )
-from tests.test_store import KEYS, ROWS
+from tests.test_store import RocksMachine
 
 BATCHES: Final = 30
 
@@ -51,44 +50,22 @@ def places(directory: Path) -> list[bytes]:
     return found
 
 
-class _Filling(RuleBasedStateMachine):
-    """Rows written, overwritten and deleted in any order, and a process that ends and begins in between."""
+class _Filling(RocksMachine):
+    """The same while the store is filled, and when that is broken off."""
 
     moments_max = 1_000
 
     def __init__(self) -> None:
-        super().__init__()
         self.bounds = pytest.MonkeyPatch()
         self.bounds.setattr(rocks_filling, "ENTRIES_MAX", 2)
         self.bounds.setattr(rocks_filling, "MOMENTS_MAX", self.moments_max)
-        self.directory = tempfile.TemporaryDirectory()
-        self.kept: dict[bytes, bytes] = {}
-        self.offset: int | None = None
         self.is_filling = False
-        self.store = rocks_at(Path(self.directory.name))
+        super().__init__()
 
     @rule()
     def expect_many(self) -> None:
         self.store.expect_many()
         self.is_filling = True
-
-    @rule(
-        rows=st.dictionaries(KEYS, st.one_of(st.none(), ROWS)),
-        offset=st.one_of(st.none(), st.integers(0, 99)),
-    )
-    def write(self, rows: dict[bytes, bytes | None], offset: int | None) -> None:
-        self.store.put_many(rows, offset)
-        for key, row in rows.items():
-            if row is None:
-                self.kept.pop(key, None)
-            else:
-                self.kept[key] = row
-        self.offset = self.offset if offset is None else offset
-
-    @rule()
-    def open_it_again(self) -> None:
-        self.store.close()
-        self.store = rocks_at(Path(self.directory.name))
 
     @rule(steps=st.integers(0, 2))
     @precondition(lambda self: self.is_filling)
@@ -98,28 +75,17 @@ class _Filling(RuleBasedStateMachine):
             if next(settling, self) is self:
                 return
         del settling
-        self.store.close()
-        self.store = rocks_at(Path(self.directory.name))
+        self.open_it_again()
 
     @rule()
     def settle(self) -> None:
-        settle(self.store)
+        settle(self.rocks)
         self.is_filling = False
-        due = sorted((moment, key) for key, row in self.kept.items() if (moment := next_due(row)) != NEVER)
-        assert self.store.due(None, NEVER - 1, 1000) == due
-
-    @rule(key=KEYS)
-    def read(self, key: bytes) -> None:
-        assert self.store.get(key) == self.kept.get(key)
+        assert self.rocks.due(None, NEVER - 1, 1000) == self.due()
 
     def teardown(self) -> None:
-        settle(self.store)
-        assert dict(self.store.items()) == self.kept
-        assert self.store.offset == self.offset
-        due = [(moment, key) for key, row in self.kept.items() if (moment := next_due(row)) != NEVER]
-        assert self.store.due(None, NEVER - 1, 1000) == sorted(due)
-        self.store.close()
-        self.directory.cleanup()
+        self.settle()
+        super().teardown()
         self.bounds.undo()
 
 

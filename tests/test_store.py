@@ -99,7 +99,9 @@ class _MemoryMachine(_StoreMachine):
         return MemoryStore()
 
 
-class _RocksMachine(_StoreMachine):
+class RocksMachine(_StoreMachine):
+    """A store on disk, whose process ends and begins in between."""
+
     def opened(self) -> RocksStore:
         self.directory = tempfile.TemporaryDirectory()
         return rocks_at(self.directory.name)
@@ -118,6 +120,12 @@ class _RocksMachine(_StoreMachine):
         self.store.close()
         self.store = rocks_at(self.directory.name)
 
+    def teardown(self) -> None:
+        super().teardown()
+        self.directory.cleanup()
+
+
+class _IndexedMachine(RocksMachine):
     @rule(until=MOMENTS, count_max=st.integers(1, 4))
     def ask_what_is_due(self, until: int, count_max: int) -> None:
         expected = [due for due in self.due() if due[0] <= until]
@@ -131,12 +139,8 @@ class _RocksMachine(_StoreMachine):
     def nothing_else_is_in_the_index(self) -> None:
         assert self.rocks.due(None, NEVER - 1, 1000) == self.due()
 
-    def teardown(self) -> None:
-        super().teardown()
-        self.directory.cleanup()
 
-
-class _ForgetfulRocksMachine(_RocksMachine):
+class _ForgetfulRocksMachine(_IndexedMachine):
     """The same with a store that remembers the due moments of few rows."""
 
     def __init__(self) -> None:
@@ -150,10 +154,10 @@ class _ForgetfulRocksMachine(_RocksMachine):
 
 
 _MemoryMachine.TestCase.settings = settings(max_examples=30, deadline=None)
-_RocksMachine.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
-_ForgetfulRocksMachine.TestCase.settings = _RocksMachine.TestCase.settings
+_IndexedMachine.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+_ForgetfulRocksMachine.TestCase.settings = _IndexedMachine.TestCase.settings
 TestMemoryStore = _MemoryMachine.TestCase
-TestRocksStore = _RocksMachine.TestCase
+TestRocksStore = _IndexedMachine.TestCase
 TestRocksStoreBeyondItsMemory = _ForgetfulRocksMachine.TestCase
 
 
