@@ -5,24 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from engine.turn import Turn
+from schemas.entitlements import shared
 
 
 def grant(turn: Turn, name: str, terms: dict[str, Any], reason: str) -> None:
     """Grant an entitlement; one that the account has on the same terms is no outcome."""
     row = turn.row
-    if row.entitlements is None:
-        row.entitlements = {}
-    if row.entitlements.get(name) == terms:
+    before = row.entitlements.terms
+    if before.get(name) == terms:
         return
-    row.entitlements[name] = dict(terms)
+    row.entitlements = shared({**before, name: dict(terms)})
     turn.emit("entitlement.granted", name, reason, {"entitlement": name, **terms})
 
 
 def end(turn: Turn, name: str, reason: str) -> None:
     """End an entitlement, if the account has it."""
     row = turn.row
-    entitlements = row.entitlements or {}
-    terms = entitlements.pop(name, None)
+    left = dict(row.entitlements.terms)
+    terms = left.pop(name, None)
     if terms is not None:
-        row.entitlements = entitlements or None
+        row.entitlements = shared(left)
         turn.emit("entitlement.ended", name, reason, {"entitlement": name, **terms})

@@ -137,7 +137,7 @@ def close(turn: Turn) -> None:
     billing.put_level(turn, 0, CLOSED)
     for discount in row.discounts:
         discounts.end(turn, discount, CLOSED)
-    for name in list(row.entitlements or ()):
+    for name in list(row.entitlements.terms):
         entitlements.end(turn, name, CLOSED)
     lots.expire(turn, row.lots, lots.EXPIRY_RULE, CLOSED)
     accrual.reject_all(turn, CLOSED)

@@ -49,7 +49,7 @@ def describe(row: Account, book: Rulebook, codes: ReferralCodes, now: int) -> di
         "discounts": [_discount(discount, today) for discount in row.discounts],
         "past_discounts": [_past(packed) for packed in row.past_discounts],
         "entitlements": [
-            {"entitlement": name, **terms} for name, terms in sorted((row.entitlements or {}).items())
+            {"entitlement": name, **terms} for name, terms in sorted(row.entitlements.terms.items())
         ],
         "referrals": _referrals(row, book, codes),
         "gifts": [{"day": iso(gift.day), "to": gift.receiver} for gift in row.gifts],

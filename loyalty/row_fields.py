@@ -39,7 +39,8 @@ def fields_of(row: Account) -> dict[str, Any]:
         for name in FIELDS
         if name not in _LEFT_OUT and getattr(row, name) != getattr(_NEW, name)
     }
-    found |= {account_rest.ATTRIBUTES[key]: part for key, part in account_rest.parts(row).items()}
+    parts = account_rest.long_parts(row) | account_rest.parts(row)
+    found |= {account_rest.ATTRIBUTES[key]: part for key, part in parts.items()}
     if row.seen:
         found["seen"] = [
             [seen.identity(row.seen, at).hex(), seen.content(row.seen, at).hex(), seen.time(row.seen, at)]

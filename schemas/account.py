@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from mypy_extensions import mypyc_attr
 
+from schemas import entitlements
 from schemas.event import Tariff
 from schemas.outcome import Cause
 
@@ -218,8 +219,7 @@ class Account:
         self.discounts: tuple[Discount, ...] = ()
         self.past_discounts: tuple[list[Any], ...] = ()
         """The latest ended ones: [rule, percent, target, first_day, last_day, ended on, reason]."""
-        self.entitlements: dict[str, dict[str, Any]] | None = None
-        """Entitlement → its terms."""
+        self.entitlements = entitlements.NONE
         # Other accounts.
         self.claims: tuple[Claim, ...] = ()
         """Codes registered: the one in force and those that wait for an answer."""

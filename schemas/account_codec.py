@@ -1,10 +1,13 @@
-"""The account row as bytes: a head of fixed size, the packed lists, and JSON for the rest.
+"""The account row as bytes: a head of fixed size, the packed lists, the terms, and JSON for the rest.
 
-    head | seen | payments | steps | JSON
+    head | seen | payments | steps | city | tariff | entitlements | JSON
 
 The first byte is the version, the next due moment stands at a fixed place, so that opening a task need not take
-its rows apart. The same row always gives the same bytes. A row of an older version is read by the reader of that
-version; an unknown version is refused, so that an old worker never reads what a newer one wrote.
+its rows apart. The same row always gives the same bytes. City, tariff and entitlements have a length of one byte; if
+any of them is longer, all three stand in the JSON. There is no JSON where nothing would stand in it.
+
+Rows of version 2 had these three in the JSON always, and no lengths for them; those of version 1 were JSON throughout. Both
+are read. An unknown version is refused, so that an old worker never reads what a newer one wrote.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 
-from schemas import account_codec_v1, account_rest
+from schemas import account_codec_v1, account_rest, entitlements, shared_tariffs
 from schemas.account import Account
 from schemas.billing_history import PAYMENT_BYTES, STEP_BYTES
 from schemas.seen import ENTRY_BYTES
@@ -22,10 +25,11 @@ from schemas.seen import ENTRY_BYTES
 _dumps: Final = orjson.dumps
 _loads: Final = orjson.loads
 
-VERSION: Final = 2
+VERSION: Final = 3
+_VERSION_2: Final = 2
 _VERSION_1_BEGINS: Final = ord("{")
 
-_HEAD: Final = Struct(
+_FORM_2: Final = (
     "<BBBB"  # version, flags, segment, dwelling
     "qqqq"  # next due, clock, opened at, activated at
     "IIH"  # entries of seen, payments, steps
@@ -34,9 +38,14 @@ _HEAD: Final = Struct(
     "HHHI"  # billing month, billing next, months base, paid count
     "BBBB"  # billing day, blocks, level, level base
 )
+_HEAD: Final = Struct(_FORM_2 + "BBB")  # bytes of city, tariff, entitlements
 _HEAD_BYTES: Final = _HEAD.size
 _pack: Final = _HEAD.pack
 _head_of: Final = _HEAD.unpack_from
+_HEAD_2: Final = Struct(_FORM_2)
+_HEAD_2_BYTES: Final = _HEAD_2.size
+_head_2_of: Final = _HEAD_2.unpack_from
+_LENGTH_MAX: Final = 255
 _next_due_in: Final = Struct("<4xq").unpack_from
 
 _OPENED: Final = 1
@@ -54,6 +63,13 @@ _DWELLING_PLACES: Final = {name: place for place, name in enumerate(_DWELLINGS)}
 
 def encode(row: Account) -> bytes:
     """The row's bytes."""
+    city = b"" if row.city is None else row.city.encode()
+    tariff = b"" if row.tariff is None else row.tariff.packed
+    entitled = row.entitlements.packed
+    rest = account_rest.parts(row)
+    if len(city) > _LENGTH_MAX or len(tariff) > _LENGTH_MAX or len(entitled) > _LENGTH_MAX:
+        rest |= account_rest.long_parts(row)
+        city = tariff = entitled = b""
     head = _pack(
         VERSION,
         (_OPENED if row.opened else 0)
@@ -83,8 +99,12 @@ def encode(row: Account) -> bytes:
         row.blocks,
         row.level,
         row.level_base,
+        len(city),
+        len(tariff),
+        len(entitled),
     )
-    return b"".join((head, row.seen, row.payments, row.steps, _dumps(account_rest.parts(row))))
+    json = _dumps(rest) if rest else b""
+    return b"".join((head, row.seen, row.payments, row.steps, city, tariff, entitled, json))
 
 
 def decode(operator: str, id: str, value: bytes) -> Account:
@@ -95,6 +115,12 @@ def decode(operator: str, id: str, value: bytes) -> Account:
     if _is_of_version_1(value):
         return account_codec_v1.decode(operator, id, value)
     row = Account(operator, id)
+    if value[0] == VERSION:
+        head = _head_of(value)
+        seen_at = _HEAD_BYTES
+    else:
+        head = (*_head_2_of(value), 0, 0, 0)
+        seen_at = _HEAD_2_BYTES
     (
         _,
         flags,
@@ -120,7 +146,10 @@ def decode(operator: str, id: str, value: bytes) -> Account:
         row.blocks,
         row.level,
         row.level_base,
-    ) = _head_of(value)
+        city,
+        tariff,
+        entitled,
+    ) = head
     row.opened = bool(flags & _OPENED)
     row.closed = bool(flags & _CLOSED)
     row.existing_customer = bool(flags & _EXISTING_CUSTOMER)
@@ -128,14 +157,24 @@ def decode(operator: str, id: str, value: bytes) -> Account:
     row.feasible_ultra = bool(flags & _FEASIBLE_ULTRA)
     row.segment = _SEGMENTS[segment]
     row.dwelling = _DWELLINGS[dwelling]
-    payments_at = _HEAD_BYTES + seen * ENTRY_BYTES
+    payments_at = seen_at + seen * ENTRY_BYTES
     steps_at = payments_at + payments * PAYMENT_BYTES
-    rest_at = steps_at + steps * STEP_BYTES
-    row.seen = value[_HEAD_BYTES:payments_at]
+    city_at = steps_at + steps * STEP_BYTES
+    tariff_at = city_at + city
+    entitled_at = tariff_at + tariff
+    rest_at = entitled_at + entitled
+    row.seen = value[seen_at:payments_at]
     row.payments = value[payments_at:steps_at]
-    row.steps = value[steps_at:rest_at]
-    rest: dict[str, Any] = _loads(value[rest_at:])
-    account_rest.take_parts(row, rest)
+    row.steps = value[steps_at:city_at]
+    if city:
+        row.city = value[city_at:tariff_at].decode()
+    if tariff:
+        row.tariff = shared_tariffs.unpacked(value[tariff_at:entitled_at])
+    if entitled:
+        row.entitlements = entitlements.unpacked(value[entitled_at:rest_at])
+    if rest_at < len(value):
+        rest: dict[str, Any] = _loads(value[rest_at:])
+        account_rest.take_parts(row, rest)
     return row
 
 
@@ -151,8 +190,8 @@ def next_due(value: bytes) -> int:
 
 
 def _is_of_version_1(value: bytes) -> bool:
-    """Whether a row is of version 1; raises ValueError if it is of neither."""
+    """Whether a row is of version 1; raises ValueError if it is of none that is known."""
     begins = value[0] if value else None
-    if begins in (VERSION, _VERSION_1_BEGINS):
-        return begins != VERSION
-    raise ValueError(f"account row version {begins}; this worker reads 1 and {VERSION}")
+    if begins in (VERSION, _VERSION_2, _VERSION_1_BEGINS):
+        return begins == _VERSION_1_BEGINS
+    raise ValueError(f"account row version {begins}; this worker reads 1 to {VERSION}")

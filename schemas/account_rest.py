@@ -1,6 +1,6 @@
 """What an account row keeps as JSON: what is of no fixed size, is rare, or changes seldom.
 
-Each part has a short key and stands there only where it differs from a new account's. Rows of both versions hold
+Each part has a short key and stands there only where it differs from a new account's. Rows of all versions hold
 these parts in this form; see `schemas/account_codec.py`.
 """
 
@@ -9,9 +9,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
+from schemas import entitlements
 from schemas.account import Account, Claim, Discount, Gift, Lot, Purchase, TariffOrder
 from schemas.outcome import Cause
-from schemas.shared_tariffs import unpacked
+from schemas.shared_tariffs import of_parts
 
 ATTRIBUTES: Final[dict[str, str]] = {
     "ci": "city",
@@ -61,10 +62,8 @@ def _read_purchase(packed: list[Any]) -> Purchase:
 
 
 def parts(row: Account) -> dict[str, Any]:
-    """The parts of a row that go into its JSON, by their keys."""
+    """The parts of a row that are always JSON, by their keys."""
     found: dict[str, Any] = {}
-    if row.city is not None:
-        found["ci"] = row.city
     if row.promo_until:
         found["pu"] = row.promo_until
     if row.last_change_day:
@@ -73,10 +72,8 @@ def parts(row: Account) -> dict[str, Any]:
         found["de"] = row.debt
     if row.referrals_counted:
         found["rc"] = row.referrals_counted
-    if row.tariff is not None:
-        found["ta"] = row.tariff.packed
     if row.order is not None:
-        found["or"] = [row.order.tariff.packed, row.order.change_on]
+        found["or"] = [row.order.tariff.parts, row.order.change_on]
     if row.refunded:
         found["rf"] = [[key, time] for key, time in row.refunded.items()]
     if row.lots:
@@ -93,8 +90,6 @@ def parts(row: Account) -> dict[str, Any]:
         found["di"] = [[d.rule, d.percent, d.target, d.first_day, d.last_day, d.group] for d in row.discounts]
     if row.past_discounts:
         found["pd"] = row.past_discounts
-    if row.entitlements:
-        found["et"] = row.entitlements
     if row.claims:
         found["cm"] = [_claim(claim) for claim in row.claims]
     if row.advocated:
@@ -104,19 +99,32 @@ def parts(row: Account) -> dict[str, Any]:
     return found
 
 
+def long_parts(row: Account) -> dict[str, Any]:
+    """The parts of a row that are JSON only if they are too long to be packed, by their keys."""
+    found: dict[str, Any] = {}
+    if row.city is not None:
+        found["ci"] = row.city
+    if row.tariff is not None:
+        found["ta"] = row.tariff.parts
+    if row.entitlements.terms:
+        found["et"] = row.entitlements.terms
+    return found
+
+
 def take_parts(row: Account, found: dict[str, Any]) -> None:
     """Put the parts that stand in a row's JSON into a new account."""
     get = found.get
-    row.city = get("ci")
     row.promo_until = get("pu", 0)
     row.last_change_day = get("lc", 0)
     row.debt = get("de", 0)
     row.referrals_counted = get("rc", 0)
+    if "ci" in found:
+        row.city = found["ci"]
     if "ta" in found:
-        row.tariff = unpacked(found["ta"])
+        row.tariff = of_parts(found["ta"])
     if "or" in found:
         tariff, change_on = found["or"]
-        row.order = TariffOrder(unpacked(tariff), change_on)
+        row.order = TariffOrder(of_parts(tariff), change_on)
     if "rf" in found:
         row.refunded = {key: time for key, time in found["rf"]}
     if "lo" in found:
@@ -132,7 +140,8 @@ def take_parts(row: Account, found: dict[str, Any]) -> None:
     if "di" in found:
         row.discounts = tuple([Discount(*packed) for packed in found["di"]])
     row.past_discounts = tuple(get("pd", ()))
-    row.entitlements = get("et")
+    if "et" in found:
+        row.entitlements = entitlements.shared(found["et"])
     if "cm" in found:
         row.claims = tuple([_read_claim(packed) for packed in found["cm"]])
     row.advocated = get("av")

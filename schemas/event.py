@@ -5,16 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
+import orjson
 from mypy_extensions import mypyc_attr
+
+from schemas.short_json import shortened
 
 
 @mypyc_attr(acyclic=True)
 class Tariff:
     """A tariff as billing describes it; a tariff without a `monthly_price` is not monthly. `price_text` is the price
-    in plain notation and `packed` the whole tariff, as rows keep them."""
+    in plain notation, `parts` the whole tariff as JSON can hold it, and `packed` the same as rows keep it."""
 
     __slots__ = (
-        "code", "family", "min_notice_days", "monthly_price", "packed", "prepaid", "price_text", "speed_mbps",
+        "code", "family", "min_notice_days", "monthly_price", "packed", "parts", "prepaid", "price_text", "speed_mbps",
     )  # fmt: skip
 
     def __init__(
@@ -33,9 +36,10 @@ class Tariff:
         self.price_text: Final = None if monthly_price is None else f"{monthly_price:f}"
         self.prepaid: Final = prepaid
         self.min_notice_days: Final = min_notice_days
-        self.packed: Final[tuple[Any, ...]] = (
+        self.parts: Final[tuple[Any, ...]] = (
             code, family, speed_mbps, self.price_text, prepaid, min_notice_days
         )  # fmt: skip
+        self.packed: Final = shortened(orjson.dumps(self.parts))
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)

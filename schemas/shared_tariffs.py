@@ -8,30 +8,32 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
+import orjson
+
 from schemas.event import Tariff
 from schemas.remembered import remember
+from schemas.short_json import lengthened
 
 SHARED_MAX: Final = 10_000
 """Tariffs shared before sharing starts afresh; those shared before live on in their rows."""
 
-_shared: Final[dict[tuple[Any, ...], Tariff]] = {}
+_shared: Final[dict[bytes, Tariff]] = {}
 """By `Tariff.packed`."""
 
 
 def shared(tariff: Tariff) -> Tariff:
     """The tariff that stands for all that are as this one is."""
     known = _shared.get(tariff.packed)
-    return _share(tariff) if known is None else known
+    return remember(_shared, tariff.packed, tariff, SHARED_MAX) if known is None else known
 
 
-def unpacked(packed: list[Any]) -> Tariff:
-    """The tariff of a `Tariff.packed` that was kept as JSON."""
-    known = _shared.get(tuple(packed))
-    if known is not None:
-        return known
-    code, family, speed, price, prepaid, notice = packed
-    return _share(Tariff(code, family, speed, None if price is None else Decimal(price), prepaid, notice))
+def unpacked(packed: bytes) -> Tariff:
+    """The tariff of a `Tariff.packed` that a row kept."""
+    known = _shared.get(packed)
+    return of_parts(orjson.loads(lengthened(packed))) if known is None else known
 
 
-def _share(tariff: Tariff) -> Tariff:
-    return remember(_shared, tariff.packed, tariff, SHARED_MAX)
+def of_parts(parts: list[Any]) -> Tariff:
+    """The tariff of a `Tariff.parts` that was kept as JSON."""
+    code, family, speed, price, prepaid, notice = parts
+    return shared(Tariff(code, family, speed, None if price is None else Decimal(price), prepaid, notice))

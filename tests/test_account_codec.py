@@ -6,8 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loyalty import deployment
@@ -27,8 +28,10 @@ from schemas.account import (
 )
 from schemas.account_codec import VERSION, decode, encode, next_due
 from schemas.billing_history import BILLING, SET, LevelStep, Payment, packed_payments, packed_steps, steps_of
+from schemas.entitlements import shared
 from schemas.event import Tariff
 from schemas.outcome import Cause
+from schemas.short_json import lengthened, shortened
 from tests.fold_world import FoldWorld
 
 CAUSE = Cause("mts", "A-2", "/mts/billing", "e-1", 1_700_000_000_000_000)
@@ -58,7 +61,7 @@ OTHERS: dict[str, Any] = {
     "goal": Decimal("650.00"),
     "discounts": (Discount("half", 50, "internet", 738_000, 0, None),),
     "past_discounts": (["half", 50, "internet", 738_000, 738_010, 738_011, "expired"],),
-    "entitlements": {"night-boost": {"window": ["01:00", "09:00"]}},
+    "entitlements": shared({"night-boost": {"window": ["01:00", "09:00"]}}),
     "claims": (Claim("claimed", "mts:A-3:X", "A-3", CAUSE, "too-late"),),
     "advocated": {"A-4": "accepted"},
     "gifts": (Gift(738_000, "A-5", "e-2"),),
@@ -89,11 +92,11 @@ def test_every_field_survives_on_its_own(name: str) -> None:
 
 
 def test_an_unknown_version_is_refused() -> None:
-    for value in (b"", b"\x03" + encode(Account("mts", "A-1"))[1:], b'{"v":3}'):
+    for value in (b"", b"\x04" + encode(Account("mts", "A-1"))[1:], b'{"v":4}'):
         with pytest.raises(ValueError, match="version"):
             decode("mts", "A-1", value)
     with pytest.raises(ValueError, match="version"):
-        next_due(b"\x03")
+        next_due(b"\x04")
 
 
 def test_the_next_due_moment_is_read_without_the_row() -> None:
@@ -111,6 +114,46 @@ def test_a_price_keeps_every_digit_and_decimal(text: str) -> None:
     assert again.price is not None and again.price.as_tuple() == Decimal(text).as_tuple()
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON)
+@example(["\x01", {"a": {"window": ["01:00", "09:00"], "counts_to_quota": False}}])
+def test_shortened_json_is_made_long_again(value: object) -> None:
+    json = orjson.dumps(value)
+    assert lengthened(shortened(json)) == json
+
+
+@given(
+    st.none() | st.text(min_size=1, max_size=300),
+    st.none() | st.builds(Tariff, st.text(max_size=300), st.text(), st.none() | st.integers(1, 10**6)),
+    st.dictionaries(st.text(max_size=100), st.dictionaries(st.text(), JSON, max_size=3), max_size=3),
+    st.booleans(),
+)
+def test_terms_of_any_length_survive(
+    city: str | None, tariff: Tariff | None, terms: dict[str, dict[str, Any]], has_debt: bool
+) -> None:
+    row = Account("mts", "A-1")
+    row.city, row.tariff, row.entitlements, row.debt = city, tariff, shared(terms), int(has_debt)
+    value = encode(row)
+    again = decode("mts", "A-1", value)
+    assert encode(again) == value
+    assert (again.city, again.entitlements.terms, again.debt) == (city, terms, has_debt)
+    assert (again.tariff and again.tariff.parts) == (tariff and tariff.parts)
+
+
+def test_accounts_that_are_entitled_to_the_same_share_it() -> None:
+    one, other = Account("mts", "A-1"), Account("mts", "A-2")
+    terms = {"night-boost": {"window": ["01:00", "09:00"], "counts_to_quota": False}}
+    one.entitlements = shared(terms)
+    assert decode("mts", "A-1", encode(one)).entitlements is one.entitlements
+    assert shared({"night-boost": {**terms["night-boost"], "counts_to_quota": 0}}) is not one.entitlements
+    assert decode("mts", "A-2", encode(other)).entitlements is other.entitlements
+
+
 # As a worker of the last release wrote it.
 OF_VERSION_1 = (
     b'{"v":1,"c":1761512400000000,"due":1764190800000000,"op":true,"oa":1754554571000000,"sg":"individual",'
@@ -120,6 +163,19 @@ OF_VERSION_1 = (
     b'4594099102380307841,0,1,739486],[4594099103854179301,1,1,739517]],"st":[[0,739490,0,1,0,0,"75.10"],[0,739521,1,'
     b'13,0,4,"75"],[1,739530,0,0,7,0]],"lo":[["0123456789ab",12,0]],"di":[["ultra-half-price",50,"internet",739473,0,'
     b'"subscription-fee"]],"et":{"night-boost":{"counts_to_quota":false}}}'
+)
+
+
+# The same row as a worker before version 3 wrote it.
+OF_VERSION_2 = bytes.fromhex(
+    "021101020034f3ad854406000094de1016420600c088f111c23b0600c0c0d1cc073c0600020000000200000003000c000000"
+    "000000008e480b0091480b0091480b0091480b00f35e03000000030000001b0003001c1af98eee4e96f4b3a14515205cb36c"
+    "40389303743f0600000000000000000b0000000000000000007ae7f2e041060081b55104cb84c13f0000000001009e480b00"
+    "e5332b5ccb84c13f010000000100bd480b0002000000a2480b00000000000000000002561d00000000000000001a000100c1"
+    "480b000400000000000000004b00000000000000000001070000ca480b000000000000000000ff00000000000000000000"
+) + (
+    b'{"ci":"Labinsk","ta":["ultra-1000","Ultra",1000,"75.10",false,0],"lo":[["0123456789ab",12,0]],"di":[['
+    b'"ultra-half-price",50,"internet",739473,0,"subscription-fee"]],"et":{"night-boost":{"counts_to_quota":false}}}'
 )
 
 
@@ -146,14 +202,22 @@ def test_a_row_of_version_1_is_read_as_it_was_meant() -> None:
     assert fields(encode(decode("o", "A", OF_VERSION_1))) == found
 
 
-def test_a_task_goes_on_with_rows_of_version_1() -> None:
+def test_a_row_of_version_2_is_read_as_it_was_meant() -> None:
+    found = fields(OF_VERSION_2)
+    assert found == fields(OF_VERSION_1)
+    assert next_due(OF_VERSION_2) == found["next_due"]
+    assert fields(encode(decode("o", "A", OF_VERSION_2))) == found
+
+
+@pytest.mark.parametrize("old", [OF_VERSION_1, OF_VERSION_2], ids=["version 1", "version 2"])
+def test_a_task_goes_on_with_rows_of_older_versions(old: bytes) -> None:
     world = FoldWorld(deployment.engine(None))
     key = b"orgtechservice/A-1"
-    world.stores[0][key] = OF_VERSION_1
+    world.stores[0][key] = old
     world.forget_tasks()
     world.clock(datetime.fromisoformat("2025-11-27T00:00:00+03:00"))
     world.settle()
-    before, after = fields(OF_VERSION_1), fields(world.stores[0][key])
+    before, after = fields(old), fields(world.stores[0][key])
     assert world.stores[0][key][0] == VERSION
     assert after.pop("billing_next") == before.pop("billing_next") + 1
     assert after.pop("clock") == before.pop("next_due")

@@ -1,0 +1,50 @@
+"""What an account is entitled to, as one object for all accounts that are entitled to the same: accounts are many, the
+terms few.
+
+Sharing spares making the objects and writing them, and a processor's caches hold what many rows point to.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+from mypy_extensions import mypyc_attr
+
+from schemas.remembered import remember
+from schemas.short_json import lengthened, shortened
+
+SHARED_MAX: Final = 10_000
+"""Entitlements shared before sharing starts afresh; those shared before live on in their rows."""
+
+
+@mypyc_attr(acyclic=True)
+class Entitlements:
+    """Entitlement → its terms, in the order granted; nobody changes it. `packed` is all of it as rows keep it."""
+
+    __slots__ = ("packed", "terms")
+
+    def __init__(self, terms: dict[str, dict[str, Any]], packed: bytes) -> None:
+        self.terms: Final = terms
+        self.packed: Final = packed
+
+
+NONE: Final = Entitlements({}, b"")
+
+_shared: Final[dict[bytes, Entitlements]] = {}
+"""By `Entitlements.packed`."""
+
+
+def shared(terms: dict[str, dict[str, Any]]) -> Entitlements:
+    """The object for these entitlements, which must not change from now on."""
+    if not terms:
+        return NONE
+    packed = shortened(orjson.dumps(terms))
+    known = _shared.get(packed)
+    return remember(_shared, packed, Entitlements(terms, packed), SHARED_MAX) if known is None else known
+
+
+def unpacked(packed: bytes) -> Entitlements:
+    """The entitlements of an `Entitlements.packed` that a row kept."""
+    known = _shared.get(packed)
+    return shared(orjson.loads(lengthened(packed)) if packed else {}) if known is None else known
