@@ -32,6 +32,8 @@ class Entitlements:
 NONE: Final = Entitlements({}, b"")
 
 _shared: Final[dict[bytes, Entitlements]] = {}
+"""By their terms as JSON."""
+_packed: Final[dict[bytes, Entitlements]] = {}
 """By `Entitlements.packed`."""
 
 
@@ -39,12 +41,16 @@ def shared(terms: dict[str, dict[str, Any]]) -> Entitlements:
     """The object for these entitlements, which must not change from now on."""
     if not terms:
         return NONE
-    packed = shortened(orjson.dumps(terms))
-    known = _shared.get(packed)
-    return remember(_shared, packed, Entitlements(terms, packed), SHARED_MAX) if known is None else known
+    json = orjson.dumps(terms)
+    known = _shared.get(json)
+    if known is None:
+        known = remember(_shared, json, Entitlements(terms, shortened(json)), SHARED_MAX)
+    return known
 
 
 def unpacked(packed: bytes) -> Entitlements:
     """The entitlements of an `Entitlements.packed` that a row kept."""
-    known = _shared.get(packed)
-    return shared(orjson.loads(lengthened(packed)) if packed else {}) if known is None else known
+    known = _packed.get(packed)
+    if known is None:
+        known = remember(_packed, packed, shared(orjson.loads(lengthened(packed))), SHARED_MAX)
+    return known
