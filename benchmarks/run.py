@@ -52,6 +52,7 @@ def say(text: str) -> None:
 )
 @click.option("--quick", is_flag=True, help="3 rounds.")
 @click.option("--only", metavar="A,B,…", help="Only these contenders (and no word of the others).")
+@click.option("--whole", is_flag=True, help="Slow peers get all events, too, instead of a share of them.")
 @click.option("--parts", default=",".join(PARTS), metavar="A,B,…", show_default=True)
 @click.option(
     "--rows", default=1_000_000, type=click.IntRange(1_000), show_default=True, help="Rows to recover."
@@ -70,6 +71,7 @@ def main(
     rounds: int,
     quick: bool,
     only: str | None,
+    whole: bool,
     parts: str,
     rows: int,
     simulate_most: int | None,
@@ -80,6 +82,8 @@ def main(
     if wanted - set(PARTS):
         raise click.BadParameter(f"there are {', '.join(PARTS)}", param_hint="--parts")
     field = _field(only)
+    if whole:
+        field = {name: replace(one, share=1.0) for name, one in field.items()}
     started = time.monotonic()
     arguments = f' BENCH_ARGS="{shlex.join(sys.argv[1:])}"' if sys.argv[1:] else ""
     setting = Setting(events, 3 if quick else rounds, rows, os.getloadavg()[0], arguments)
