@@ -34,6 +34,7 @@ from benchmarks.simulate import Simulated, measure_simulate
 PARTS = ("races", "delay", "recovery", "simulate")
 SHARED_LEAST = 20_000
 """No share is smaller: with fewer events to begin with, everybody gets all of them."""
+DELAY_ROUNDS_MOST = 3
 SIMULATED_OFTEN_MOST = 1_000_000
 """Up to so many events a simulation is repeated."""
 SHOWN_MOST = 50_000
@@ -95,7 +96,7 @@ def main(
     out.parent.mkdir(parents=True, exist_ok=True)
     measures: dict[str, Callable[[], None]] = {
         "races": lambda: _races(field, setting, findings),
-        "delay": lambda: _delays(field, findings),
+        "delay": lambda: _delays(field, setting, findings),
         "recovery": lambda: _recoveries(field, setting, findings),
         "simulate": lambda: _simulate(setting, simulate_most or min(events, SIMULATED_OFTEN_MOST), findings),
     }
@@ -193,19 +194,20 @@ def _rounds(
     return {name: runs for name, runs in results.items() if name not in findings.failures}
 
 
-def _delays(field: dict[str, Contender], findings: Findings) -> None:
+def _delays(field: dict[str, Contender], setting: Setting, findings: Findings) -> None:
     if not findings.results.get(OURS):
         say("no delay is measured: the rate is a quarter of ours in the races, and we were not in them")
         return
     rate = int(median(result.per_second for result in findings.results[OURS]) / 4)
-    for name in ("ours", "streams-100ms", "streams"):
-        if name in field:
+    measured = [name for name in ("ours", "streams-100ms", "streams") if name in field]
+    for _ in range(min(setting.rounds, DELAY_ROUNDS_MOST)):
+        for name in measured:
             try:
                 delay: Delay = measure_delay(field[name], rate, 20)
             except (RunFailed, RuntimeError) as error:
                 say(f"{field[name].name}: no delay measured: {error}")
                 continue
-            findings.delays[name] = delay
+            findings.delays.setdefault(name, []).append(delay)
             say(f"{field[name].name}: p99 {delay.p99_ms:.0f} ms at {rate} events/s")
 
 
