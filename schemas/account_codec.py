@@ -66,10 +66,12 @@ def encode(row: Account) -> bytes:
     city = b"" if row.city is None else row.city.encode()
     tariff = b"" if row.tariff is None else row.tariff.packed
     entitled = row.entitlements.packed
+    city_bytes, tariff_bytes, entitled_bytes = len(city), len(tariff), len(entitled)
     rest = account_rest.parts(row)
-    if len(city) > _LENGTH_MAX or len(tariff) > _LENGTH_MAX or len(entitled) > _LENGTH_MAX:
+    if city_bytes > _LENGTH_MAX or tariff_bytes > _LENGTH_MAX or entitled_bytes > _LENGTH_MAX:
         rest |= account_rest.long_parts(row)
         city = tariff = entitled = b""
+        city_bytes = tariff_bytes = entitled_bytes = 0
     head = _pack(
         VERSION,
         (_OPENED if row.opened else 0)
@@ -99,9 +101,9 @@ def encode(row: Account) -> bytes:
         row.blocks,
         row.level,
         row.level_base,
-        len(city),
-        len(tariff),
-        len(entitled),
+        city_bytes,
+        tariff_bytes,
+        entitled_bytes,
     )
     json = _dumps(rest) if rest else b""
     return b"".join((head, row.seen, row.payments, row.steps, city, tariff, entitled, json))
