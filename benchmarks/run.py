@@ -35,6 +35,7 @@ PARTS = ("races", "delay", "recovery", "simulate")
 SHARED_LEAST = 20_000
 """No share is smaller: with fewer events to begin with, everybody gets all of them."""
 DELAY_ROUNDS_MOST = 3
+"""Delay takes a minute a run."""
 SIMULATED_OFTEN_MOST = 1_000_000
 """Up to so many events a simulation is repeated."""
 SHOWN_MOST = 50_000

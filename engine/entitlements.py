@@ -14,15 +14,15 @@ def grant(turn: Turn, name: str, terms: dict[str, Any], reason: str) -> None:
     before = row.entitlements.terms
     if before.get(name) == terms:
         return
-    row.entitlements = shared({**before, name: dict(terms)})
+    row.entitlements = shared({**before, name: terms})
     turn.emit("entitlement.granted", name, reason, {"entitlement": name, **terms})
 
 
 def end(turn: Turn, name: str, reason: str) -> None:
     """End an entitlement, if the account has it."""
     row = turn.row
-    left = dict(row.entitlements.terms)
-    terms = left.pop(name, None)
+    before = row.entitlements.terms
+    terms = before.get(name)
     if terms is not None:
-        row.entitlements = shared(left)
+        row.entitlements = shared({other: before[other] for other in before if other != name})
         turn.emit("entitlement.ended", name, reason, {"entitlement": name, **terms})
