@@ -42,6 +42,10 @@ from streams.task_writer import ProducerWriter
 
 log = logging.getLogger(__name__)
 
+HASHED_AT_ONCE: Final = 1_000
+"""Records whose hashes are computed in one turn of the loop. A commit takes several turns, and what is being decided
+waits for commits: so no turn may be long."""
+
 LONGS: Final = "q"
 """How the offsets and timestamps of what was fetched are packed (see `array`)."""
 
@@ -147,17 +151,20 @@ class _Server:
         reader = await self._reader()
         read = await reader.fetch(Wanted(*map(_tps, wanted)), timeout, records_max)
         progress = [(tp.topic, tp.partition, *known) for tp, known in read.progress.items()]
-        return lay(self._rooms.fetched[room], self._packed(read)), progress
+        return lay(self._rooms.fetched[room], await self._packed(read)), progress
 
-    def _packed(self, read: Read) -> list[Any]:
+    async def _packed(self, read: Read) -> list[Any]:
         parts = []
         for tp, records in read.records.items():
             offsets = array(LONGS, [record.offset for record in records]).tobytes()
             timestamps = array(LONGS, [record.timestamp for record in records]).tobytes()
             keys = [record.key for record in records]
             values = [record.value for record in records]
-            hash_of = self._hashed.get(tp.topic)
-            hashes = [] if hash_of is None else [hash_of(value) for value in values]
+            hashes: list[bytes] = []
+            if (hash_of := self._hashed.get(tp.topic)) is not None:
+                for start in range(0, len(values), HASHED_AT_ONCE):
+                    hashes += [hash_of(value) for value in values[start : start + HASHED_AT_ONCE]]
+                    await asyncio.sleep(0)
             unread = []
             if Unread in set(map(type, values)):
                 unread = [n for n, value in enumerate(values) if type(value) is Unread]

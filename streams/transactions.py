@@ -24,6 +24,10 @@ from streams.tasks import Worker
 
 log = logging.getLogger(__name__)
 
+TURNS: Final = 5
+"""Turns of the loop before each fold: so many it takes from the answer to a fetch until the next one is asked for. Without
+them all tasks that have a batch are folded first, which takes a second, and meanwhile nothing is fetched."""
+
 
 class Transactions:
     """Works off batches, each in its own transaction."""
@@ -35,6 +39,7 @@ class Transactions:
         self._running: Final[set[Batch]] = set()
         self._idle: Final = asyncio.Event()
         self._idle.set()
+        self._folding: Final = asyncio.Lock()
 
     async def open(self, partitions: Iterable[int]) -> None:
         """Open a writer for each assigned task; those of before are closed."""
@@ -71,13 +76,12 @@ class Transactions:
         """
         if not self._may_work(batch):
             return
-        partition = batch.partition
         self._running.add(batch)
         self._idle.clear()
         try:
             records = batch.records
             while records and self._may_work(batch):
-                consumed = await self._step(partition, records)
+                consumed = await self._step(batch, records)
                 records = records[consumed:]
         finally:
             self._running.discard(batch)
@@ -89,13 +93,19 @@ class Transactions:
         worker = self._worker
         return batch.assignment == worker.assignment and worker.failure is None and not worker.should_stop
 
-    async def _step(self, partition: int, records: Sequence[Record]) -> int:
-        tasks = self._worker.tasks
-        state = tasks.task_state(partition)
-        writer = self._writers[partition]
-        started = monotonic()
-        result = state.fold(records)
-        folded = monotonic()
+    async def _step(self, batch: Batch, records: Sequence[Record]) -> int:
+        async with self._folding:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            if not self._may_work(batch):
+                return 0
+            partition = batch.partition
+            tasks = self._worker.tasks
+            state = tasks.task_state(partition)
+            writer = self._writers[partition]
+            started = monotonic()
+            result = state.fold(records)
+            folded = monotonic()
         if not 0 <= result.consumed <= len(records):
             raise RuntimeError(f"the fold says it consumed {result.consumed} of {len(records)} records")
         if not (result.consumed or result.rows or result.produce):

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import marshal
 import os
 import signal
 import socket
 import threading
+from itertools import pairwise
 from pathlib import Path
 from struct import Struct
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from aiokafka import errors
+from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import io_process
+from streams import io_process, io_server
+from streams.expansion import Refused
 from streams.frames import Frames, Message
+from streams.partition_reader import Read
+from streams.rooms import Rooms
+from streams.settings import read_settings
 from tests.stream_world import World, empty_broker, until, world
 from tests.test_streams_exactly_once import outputs_of, some_records
 
@@ -129,3 +136,35 @@ def test_a_bug_there_is_a_bug_here() -> None:
     told = io_process._error("ZeroDivisionError", ["division by zero"])
     assert not isinstance(told, errors.KafkaError)
     assert str(told) == "the I/O process failed: ZeroDivisionError: division by zero"
+
+
+def test_while_hashes_of_what_was_fetched_are_computed_others_are_answered() -> None:
+    hashed = 0
+    between: list[int] = []
+
+    def hash_of(value: bytes | None) -> bytes:
+        nonlocal hashed
+        hashed += 1
+        return b"hash of " + (value or b"")
+
+    async def answer_others() -> None:
+        while True:
+            between.append(hashed)
+            await asyncio.sleep(0)
+
+    async def play() -> list[Any]:
+        mine, other = socket.socketpair()
+        with mine, other:
+            server = io_server._Server(mine, Rooms(), read_settings({}), {"hashed": hash_of})
+            records = [Refused(n, n, None, b"%d" % n) for n in range(2_500)]
+            others = asyncio.ensure_future(answer_others())
+            read = Read({TP("hashed", 0): records, TP("plain", 0): records}, {})
+            packed = await server._packed(read)
+            others.cancel()
+            return packed
+
+    (_, _, _, _, _, values, hashes, _), (*_, none, _) = asyncio.run(play())
+    assert hashes == [b"hash of " + value for value in values] and len(hashes) == 2_500
+    assert none == []
+    steps = [later - earlier for earlier, later in pairwise([0, *between, hashed])]
+    assert sum(steps) == 2_500 and max(steps) == io_server.HASHED_AT_ONCE

@@ -58,12 +58,12 @@ class OneRow:
 
 
 class Stage:
-    """A worker with one task, as far as transactions ask."""
+    """A worker whose tasks fold with `fold`, as far as transactions ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, fold: OneRow | None = None) -> None:
         self.settings = read_settings({})
         self.tasks = Tasks(
-            "changelog", lambda partition, store: OneRow(), lambda partition, cluster: MemoryStore()
+            "changelog", lambda partition, store: fold or OneRow(), lambda partition, cluster: MemoryStore()
         )
         self.reader = SimpleNamespace(release=lambda batch: None, forget=lambda: None)
         self.assignment = 1
