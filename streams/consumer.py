@@ -19,6 +19,7 @@ from faust.types import TP, ConsumerMessage, Message
 
 from schemas.record import Record
 from streams.kafka_log import KafkaLog
+from streams.lost_records import Bounds
 from streams.offsets import committed_offsets
 from streams.reader import TaskReader
 from streams.task import Batch
@@ -45,6 +46,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """The last stable offset of each partition, asked of the broker now."""
         ends = await self.call_thread(self._ensure_consumer().end_offsets, list(tps))
         return {TP(tp.topic, tp.partition): end for tp, end in ends.items()}
+
+    async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]:
+        """The first offset and the last stable one of each partition, asked of the broker now."""
+        asked = list(tps)
+        firsts = await self.call_thread(self._ensure_consumer().beginning_offsets, asked)
+        ends = await self.stable_ends(asked)
+        return {TP(tp.topic, tp.partition): Bounds(first, ends[tp]) for tp, first in firsts.items()}
 
     async def cluster_id(self) -> str:
         """The id that the cluster was given when it was made."""

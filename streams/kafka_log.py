@@ -8,12 +8,14 @@ from typing import Final, Protocol
 from faust.types import TP
 
 from streams.io_process import IoProcess
+from streams.lost_records import Bounds
 
 
 class Member(Protocol):
     """The client that is a member of the group."""
 
     async def stable_ends(self, tps: Iterable[TP]) -> dict[TP, int]: ...
+    async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]: ...
     async def cluster_id(self) -> str: ...
     async def committed(self, tps: Iterable[TP]) -> dict[TP, int | None]: ...
 
@@ -26,5 +28,6 @@ class KafkaLog:
         self.read_from: Final = io.read_from
         self.rest: Final = io.rest
         self.stable_ends: Final = member.stable_ends
+        self.bounds: Final = member.bounds
         self.cluster_id: Final = member.cluster_id
         self.committed: Final = member.committed

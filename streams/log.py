@@ -13,6 +13,7 @@ from faust.types import TP
 
 from schemas.record import Fields
 from schemas.topics import LINKS
+from streams.lost_records import Bounds
 from streams.record_batch import Item
 
 
@@ -65,6 +66,10 @@ class TaskLog(Protocol):
 
     async def stable_ends(self, tps: Iterable[TP]) -> dict[TP, int]:
         """The last stable offset of each partition, asked of the broker now."""
+        ...
+
+    async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]:
+        """The first offset and the last stable one of each partition, asked of the broker now."""
         ...
 
     async def cluster_id(self) -> str:

@@ -57,7 +57,8 @@ class PartitionReader:
             **settings.kafka(),
             client_id=f"{settings.application_id}-reader",
             isolation_level="read_committed",
-            auto_offset_reset="earliest",
+            # What was to be read next and is no longer there must not be skipped: see `streams.lost_records`.
+            auto_offset_reset="none",
             enable_auto_commit=False,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=FETCH_BYTES_MAX,

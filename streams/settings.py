@@ -64,6 +64,11 @@ class Settings(BaseModel):
     commit_linger_ms_max: int = Field(
         0, ge=0, le=10_000, description="how long a batch that is not full waits for more, in ms, 0 to 10000"
     )
+    skip_lost_records: bool = Field(
+        False,
+        description="true or false: go on without records that Kafka has deleted before they were applied; false: refuse to "
+        "begin",
+    )
     session_ms: int = Field(
         10_000, ge=1_000, le=300_000, description="silence after which a worker is thought dead, in ms"
     )

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streams.log import Fetched, TaskLog, Wanted
+from streams.lost_records import find_lost, refuse_lost_records
 from streams.store import Store
 from streams.tasks import Worker
 
@@ -55,7 +56,13 @@ async def recover_tasks(worker: Worker, tasks_log: TaskLog, partitions: Sequence
         committed = await tasks_log.committed(inbound)
         for partition in partitions:
             refuse_lost_offsets(worker, partition, committed)
-        await tasks_log.read_from(committed)
+        lost = find_lost(committed, await tasks_log.bounds(inbound))
+        if worker.settings.skip_lost_records:
+            for told in lost.told:
+                log.warning("going on without them (LOYALTY_SKIP_LOST_RECORDS): %s", told)
+        else:
+            refuse_lost_records(lost)
+        await tasks_log.read_from(lost.read_from)
 
 
 def refuse_lost_offsets(worker: Worker, partition: int, committed: Mapping[TP, int | None]) -> None:

@@ -17,6 +17,7 @@ from faust.types import TP
 
 from schemas.record import Fields, Record
 from streams.log import Fetched, Known, Wanted, known_end
+from streams.lost_records import Bounds
 from streams.record_batch import Item
 from tests.memory_broker import MemoryBroker
 from tests.memory_partition import Answer
@@ -126,6 +127,12 @@ class MemoryConnection:
         """The stable ends, asked of the broker now."""
         return await self._process.request(
             "ends", lambda: {tp: self._broker.partition(tp).stable for tp in tps}
+        )
+
+    async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]:
+        """Nothing is ever deleted here."""
+        return await self._process.request(
+            "ends", lambda: {tp: Bounds(0, self._broker.partition(tp).stable) for tp in tps}
         )
 
     async def cluster_id(self) -> str:
