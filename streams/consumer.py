@@ -42,16 +42,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Have the client know that this worker is alive: one that reads nothing for long leaves its group."""
         self._ensure_consumer()._subscription._last_fetch_ended = monotonic()
 
-    async def stable_ends(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """The last stable offset of each partition, asked of the broker now."""
-        ends = await self.call_thread(self._ensure_consumer().end_offsets, list(tps))
-        return {TP(tp.topic, tp.partition): end for tp, end in ends.items()}
-
     async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]:
         """The first offset and the last stable one of each partition, asked of the broker now."""
-        asked = list(tps)
-        firsts = await self.call_thread(self._ensure_consumer().beginning_offsets, asked)
-        ends = await self.stable_ends(asked)
+        asked, consumer = list(tps), self._ensure_consumer()
+        firsts = await self.call_thread(consumer.beginning_offsets, asked)
+        ends = await self.call_thread(consumer.end_offsets, asked)
         return {TP(tp.topic, tp.partition): Bounds(first, ends[tp]) for tp, first in firsts.items()}
 
     async def cluster_id(self) -> str:

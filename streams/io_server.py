@@ -155,6 +155,7 @@ class _Server:
 
     async def _packed(self, read: Read) -> list[Any]:
         parts = []
+        left = HASHED_AT_ONCE
         for tp, records in read.records.items():
             offsets = array(LONGS, [record.offset for record in records]).tobytes()
             timestamps = array(LONGS, [record.timestamp for record in records]).tobytes()
@@ -162,9 +163,13 @@ class _Server:
             values = [record.value for record in records]
             hashes: list[bytes] = []
             if (hash_of := self._hashed.get(tp.topic)) is not None:
-                for start in range(0, len(values), HASHED_AT_ONCE):
-                    hashes += [hash_of(value) for value in values[start : start + HASHED_AT_ONCE]]
-                    await asyncio.sleep(0)
+                while len(hashes) < len(values):
+                    some = values[len(hashes) : len(hashes) + left]
+                    hashes += [hash_of(value) for value in some]
+                    left -= len(some)
+                    if left == 0:
+                        await asyncio.sleep(0)
+                        left = HASHED_AT_ONCE
             unread = []
             if Unread in set(map(type, values)):
                 unread = [n for n, value in enumerate(values) if type(value) is Unread]

@@ -14,7 +14,6 @@ from streams.lost_records import Bounds
 class Member(Protocol):
     """The client that is a member of the group."""
 
-    async def stable_ends(self, tps: Iterable[TP]) -> dict[TP, int]: ...
     async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]: ...
     async def cluster_id(self) -> str: ...
     async def committed(self, tps: Iterable[TP]) -> dict[TP, int | None]: ...
@@ -27,7 +26,6 @@ class KafkaLog:
         self.fetch: Final = io.fetch
         self.read_from: Final = io.read_from
         self.rest: Final = io.rest
-        self.stable_ends: Final = member.stable_ends
         self.bounds: Final = member.bounds
         self.cluster_id: Final = member.cluster_id
         self.committed: Final = member.committed

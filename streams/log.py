@@ -64,10 +64,6 @@ class TaskLog(Protocol):
         """Read what is there of what is wanted; wait up to `timeout` seconds for records or progress."""
         ...
 
-    async def stable_ends(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """The last stable offset of each partition, asked of the broker now."""
-        ...
-
     async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]:
         """The first offset and the last stable one of each partition, asked of the broker now."""
         ...

@@ -17,7 +17,7 @@ MARKER: Final = 1
 
 
 class Bounds(NamedTuple):
-    """Of a partition: the first offset that is there, and the one that the next record will have."""
+    """Of a partition: the first offset that is there, and the last stable one, before which everything is decided."""
 
     first: int
     end: int

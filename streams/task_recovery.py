@@ -94,7 +94,7 @@ async def read_changelog(tasks_log: TaskLog, stores: Mapping[TP, Store]) -> None
     the last stable offset is unknown before the first fetch).
     """
     started = monotonic()
-    ends = await tasks_log.stable_ends(stores)
+    ends = {tp: bounds.end for tp, bounds in (await tasks_log.bounds(stores)).items()}
     for tp, store in stores.items():
         if store.offset is not None and store.offset > ends[tp]:
             store.discard(

@@ -123,12 +123,6 @@ class MemoryConnection:
             if not await self._ask():
                 await asyncio.sleep(max(0.0, min(LOOK_AGAIN_SECONDS, deadline - loop.time())))
 
-    async def stable_ends(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """The stable ends, asked of the broker now."""
-        return await self._process.request(
-            "ends", lambda: {tp: self._broker.partition(tp).stable for tp in tps}
-        )
-
     async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]:
         """Nothing is ever deleted here."""
         return await self._process.request(

@@ -158,13 +158,20 @@ def test_while_hashes_of_what_was_fetched_are_computed_others_are_answered() -> 
             server = io_server._Server(mine, Rooms(), read_settings({}), {"hashed": hash_of})
             records = [Refused(n, n, None, b"%d" % n) for n in range(2_500)]
             others = asyncio.ensure_future(answer_others())
-            read = Read({TP("hashed", 0): records, TP("plain", 0): records}, {})
+            hashed_ones = {
+                TP("hashed", 0): records[:1_500],
+                TP("hashed", 1): records[1_500:1_900],
+                TP("hashed", 2): records[1_900:],
+            }
+            read = Read({**hashed_ones, TP("plain", 0): records}, {})
             packed = await server._packed(read)
             others.cancel()
             return packed
 
-    (_, _, _, _, _, values, hashes, _), (*_, none, _) = asyncio.run(play())
-    assert hashes == [b"hash of " + value for value in values] and len(hashes) == 2_500
+    *parts, (*_, none, _) = asyncio.run(play())
+    for _, _, _, _, _, values, hashes, _ in parts:
+        assert hashes == [b"hash of " + value for value in values]
+    assert sum(len(hashes) for *_, hashes, _ in parts) == 2_500
     assert none == []
     steps = [later - earlier for earlier, later in pairwise([0, *between, hashed])]
     assert sum(steps) == 2_500 and max(steps) == io_server.HASHED_AT_ONCE
