@@ -6,18 +6,17 @@ journal, links, dead letters and changed rows out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Final
 
 from agents import journal
 from agents.dead_letters import letter
 from agents.records import FoldResult
-from engine.decide import Engine
-from engine.due_queue import due_queue
+from agents.rows import Rows, Store
+from engine.decide import DUPLICATE, Engine
 from engine.turn import Turn
 from schemas import seen
-from schemas.account import NEVER, Account
-from schemas.account_codec import decode, encode, next_due
+from schemas.account import Account
 from schemas.dead_letter import ACCOUNT_FORGOTTEN, NOT_JSON, UNKNOWN_OPERATOR, WRONG_KEY, Unreadable
 from schemas.event import Event
 from schemas.link import Link
@@ -29,26 +28,11 @@ from schemas.wire import read_event
 DUE_MOMENTS_MAX: Final = 5_000
 """Due moments one step works off, so that no transaction grows with the number of accounts."""
 UNFINISHED: Final = -1
-HOT_ROWS_MAX: Final = 50_000
-"""Rows kept decoded between batches."""
 # Looked up for every record: as constants of this module they cost nothing once it is compiled.
 _CLOCK: Final = CLOCK.name
 _LINKS: Final = LINKS.name
 _JOURNAL: Final = JOURNAL.name
 _TOPIC_OF_TYPE: Final = TOPIC_OF_TYPE
-
-
-class Store(Protocol):
-    """Committed rows of one task, by key."""
-
-    def get(self, key: bytes) -> bytes | None:
-        """The row's bytes, None if there is none."""
-
-    def put_many(self, rows: Mapping[bytes, bytes], offset: int | None) -> None:
-        """Take rows over, with the changelog offset that they reach."""
-
-    def items(self) -> Iterable[tuple[bytes, bytes]]:
-        """All rows."""
 
 
 class TaskState:
@@ -62,11 +46,9 @@ class TaskState:
         self._store: Final = store
         self._engine: Final = engine
         self._due_moments_max: Final = due_moments_max
-        self._hot: Final[dict[bytes, Account]] = {}
-        self._changed: Final[list[Account]] = []
-        """The rows that this batch has changed, and their keys."""
-        self._changed_keys: Final[list[bytes]] = []
-        self._queue: Final = due_queue(store, self._moment_of)
+        self._rows: Final = Rows(store)
+        self._any_forgotten: bool | None = None
+        """Whether an account of this task was forgotten; None: nobody has asked yet."""
 
     def fold(self, records: Sequence[Record]) -> FoldResult:
         """Apply records in the order given.
@@ -83,7 +65,7 @@ class TaskState:
                 if record.topic == _CLOCK:
                     event = self._read(record)
                     left = self._advance(event.time, left, produce)
-                    if left == 0 and self._queue.first(event.time) is not None:
+                    if left == 0 and self._rows.queue.first(event.time) is not None:
                         break
                 elif record.topic == _LINKS:
                     left = self._take_link(record, left, produce)
@@ -97,13 +79,11 @@ class TaskState:
                 refused = letter(record, error)
                 produce.add(refused.topic, refused.key, refused.value, refused.timestamp)
             consumed += 1
-        return FoldResult(consumed, produce, self._encoded())
+        return FoldResult(consumed, produce, self._rows.encoded())
 
     def committed(self) -> None:
         """The rows of the last `fold` have become the state."""
-        self._queue.committed()
-        if len(self._hot) > HOT_ROWS_MAX:
-            self._hot.clear()
+        self._rows.committed()
 
     def _read(self, record: Record) -> Event:
         return read_event(
@@ -112,27 +92,28 @@ class TaskState:
             key=record.key or b"",
             topic=record.topic,
             operators=self._engine.books.operators,
-            known_hashes=record.hashes,
+            ahead=record.ahead,
         )
 
     def _take_event(self, key: bytes | None, event: Event, left: int, produce: Outbox) -> int:
         """Apply an event, if what is due before it may still act; returns how many may, or `UNFINISHED`."""
         assert key is not None, "reading has compared the key with the event"
-        row = self._row(key)
-        known = row is not None
+        row = self._rows.get(key)
+        is_new = row is None
         row = row or self._new_row(event)
-        if self._engine.refuse(row, event):
+        known = self._engine.refuse(row, event)
+        if known == DUPLICATE:
             return left
         if row.next_due <= event.time:
             left = self._catch_up(key, row, event.time, left, produce)
             if left < 0:
                 return left
         queued = row.next_due
-        for turn in self._engine.apply(row, event):
+        for turn in self._engine.apply(row, event, known):
             self._write(turn, key, None if turn.cause.is_due else event, produce)
-        if not known:
-            self._hot[key] = row
-        self._keep(key, row, queued)
+        if is_new:
+            self._rows.add(key, row)
+        self._rows.keep(key, row, queued)
         return left
 
     def _take_link(self, record: Record, left: int, produce: Outbox) -> int:
@@ -141,7 +122,7 @@ class TaskState:
         if link.operator not in self._engine.books.operators:
             raise Unreadable(UNKNOWN_OPERATOR, f"operator: no programme of {link.operator!r}")
         key = f"{link.operator}/{link.account}".encode()
-        row = self._row(key)
+        row = self._rows.get(key)
         known = row is not None
         row = row or Account(link.operator, link.account)
         if row.next_due <= link.cause.time and seen.find(row.seen, link.identity) == seen.NOT_THERE:
@@ -152,7 +133,7 @@ class TaskState:
         for turn in self._engine.apply_link(row, link):
             self._write(turn, key, None if turn.cause.is_due else link, produce)
         if known:  # an account that no event has named keeps nothing of having been asked
-            self._keep(key, row, queued)
+            self._rows.keep(key, row, queued)
         return left
 
     def _catch_up(self, key: bytes, row: Account, until: int, left: int, produce: Outbox) -> int:
@@ -167,60 +148,28 @@ class TaskState:
     def _act(self, key: bytes, row: Account, produce: Outbox) -> None:
         queued = row.next_due
         self._write(self._engine.act(row), key, None, produce)
-        self._keep(key, row, queued)
+        self._rows.keep(key, row, queued)
 
     def _advance(self, until: int, left: int, produce: Outbox) -> int:
         """Let what is due up to `until` act, at most `left` moments; returns how many may still act."""
-        while left > 0 and (key := self._queue.first(until)) is not None:
-            row = self._row(key)
+        while left > 0 and (key := self._rows.queue.first(until)) is not None:
+            row = self._rows.get(key)
             assert row is not None, "a row in the queue is in the store"
             self._act(key, row, produce)
             left -= 1
         return left
 
-    def _row(self, key: bytes) -> Account | None:
-        row = self._hot.get(key)
-        if row is not None:
-            return row
-        value = self._store.get(key)
-        if value is None:
-            return None
-        operator, _, account = key.decode().partition("/")
-        row = self._hot[key] = decode(operator, account, value)
-        return row
-
     def _new_row(self, event: Event) -> Account:
-        if self._store.get(self._engine.forgotten.key(event.operator, event.account)) is not None:
+        if self._any_forgotten is None:  # none is added while a worker runs (docs/privacy.md)
+            self._any_forgotten = self._store.has_any(self._engine.forgotten_keys)
+        if self._any_forgotten and self._is_forgotten(event):
             raise Unreadable(
                 ACCOUNT_FORGOTTEN, "subject: this account was forgotten; nothing is kept of the record"
             )
         return Account(event.operator, event.account)
 
-    def _keep(self, key: bytes, row: Account, queued: int) -> None:
-        """Note that a row has changed; `queued` is the due moment that it had before."""
-        if not row.changed:
-            row.changed = True
-            self._changed.append(row)
-            self._changed_keys.append(key)
-        if row.next_due != queued:
-            self._queue.put(key, row.next_due)
-
-    def _encoded(self) -> dict[bytes, bytes]:
-        """The changed rows as bytes, by key; from here on they count as not changed."""
-        rows: dict[bytes, bytes] = {}
-        for at, row in enumerate(self._changed):
-            row.changed = False
-            rows[self._changed_keys[at]] = encode(row)
-        self._changed.clear()
-        self._changed_keys.clear()
-        return rows
-
-    def _moment_of(self, key: bytes) -> int:
-        row = self._hot.get(key)
-        if row is not None:
-            return row.next_due
-        value = self._store.get(key)
-        return NEVER if value is None else next_due(value)
+    def _is_forgotten(self, event: Event) -> bool:
+        return self._store.get(self._engine.forgotten.key(event.operator, event.account)) is not None
 
     def _write(self, turn: Turn, key: bytes, applied: Event | Link | None, produce: Outbox) -> None:
         """Add outcomes and links of one decision, and its journal entry; `applied` None: a due moment."""

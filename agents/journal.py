@@ -8,29 +8,59 @@ record: what was left out cannot be hashed again, and replay needs it to remembe
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.turn import Turn
 from schemas.event import Event
 from schemas.link import Link
+from schemas.remembered import remember
 
 
 def due_entry(turn: Turn, outcomes: list[bytes]) -> bytes:
     """The entry of a due moment."""
-    return _entry("due", turn, f'"{turn.text}"'.encode(), outcomes)
+    pieces = _pieces(turn)
+    head = f'{pieces.due}{turn.row.id_json},"time":"{turn.text}{pieces.revision},"due":"{turn.text}","outcomes":['
+    return head.encode() + b",".join(outcomes) + b"]}"
 
 
 def event_entry(turn: Turn, event: Event, outcomes: list[bytes]) -> bytes:
     """The entry of an event."""
-    return _entry("event", turn, event.kept, outcomes, f',"content":"{event.content.hex()}"')
+    pieces = _pieces(turn)
+    head = (
+        f'{pieces.event}{turn.row.id_json},"time":"{turn.text}{pieces.revision},"content":"{event.content.hex()}"'
+        ',"event":'
+    )
+    return b"".join((head.encode(), event.kept, b',"outcomes":[', b",".join(outcomes), b"]}"))
 
 
 def link_entry(turn: Turn, link: Link, outcomes: list[bytes]) -> bytes:
     """The entry of a step that another account sent."""
-    return _entry("link", turn, link.encoded(), outcomes)
+    pieces = _pieces(turn)
+    head = f'{pieces.link}{turn.row.id_json},"time":"{turn.text}{pieces.revision},"link":'
+    return b"".join((head.encode(), link.encoded(), b',"outcomes":[', b",".join(outcomes), b"]}"))
 
 
-def _entry(kind: str, turn: Turn, applied: bytes, outcomes: list[bytes], beside: str = "") -> bytes:
-    head = (
-        f'{{"kind":"{kind}","operator":"{turn.row.operator}","account":{turn.account_json}'
-        f',"time":"{turn.text}","revision":"{turn.book.revision}"{beside},"{kind}":'
-    )
-    return b"".join((head.encode(), applied, b',"outcomes":[', b",".join(outcomes), b"]}"))
+class _Pieces:
+    """What stands in all entries of one kind that one revision of a programme decides."""
+
+    __slots__ = ("due", "event", "link", "revision")
+
+    def __init__(self, operator: str, revision: str) -> None:
+        self.due: Final = f'{{"kind":"due","operator":"{operator}","account":'
+        self.event: Final = f'{{"kind":"event","operator":"{operator}","account":'
+        self.link: Final = f'{{"kind":"link","operator":"{operator}","account":'
+        self.revision: Final = f'","revision":"{revision}"'
+
+
+_REVISIONS_REMEMBERED: Final = 1_000
+_of_revision: Final[dict[str, _Pieces]] = {}
+"""By the revision, which is a hash of the programme and so tells its operator, too."""
+
+
+def _pieces(turn: Turn) -> _Pieces:
+    book = turn.book
+    found = _of_revision.get(book.revision)
+    if found is None:
+        pieces = _Pieces(book.operator, book.revision)
+        found = remember(_of_revision, book.revision, pieces, _REVISIONS_REMEMBERED)
+    return found

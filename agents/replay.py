@@ -16,6 +16,7 @@ import orjson
 from engine.decide import Engine
 from engine.forgotten import closed_books
 from engine.turn import Turn
+from schemas import seen
 from schemas.account import Account
 from schemas.account_codec import encode
 from schemas.instant import parse_instant
@@ -95,7 +96,7 @@ class Replay:
     def _event(self, key: bytes, offset: int, entry: dict[str, Any]) -> Turn:
         event = read_kept(entry["event"], bytes.fromhex(entry["content"]))
         row = self.rows.get(key) or Account(event.operator, event.account)
-        turns = self._engine.apply(row, event)
+        turns = self._engine.apply(row, event, seen.find(row.seen, event.identity))
         self.rows[key] = row
         own = next(at for at, turn in enumerate(turns) if turn.cause.source and turn.cause.id == event.id)
         return self._split(key, offset, turns, own)

@@ -19,11 +19,11 @@ from agents.accounts import add_accounts_agent
 from agents.fold import TaskState as FoldState
 from engine.decide import Engine
 from schemas.topics import LINKS, TASK
-from schemas.wire import hashes
+from schemas.wire import read_ahead
 from streams.app import EXIT_BUG, StreamApp, make_app
 from streams.connection import report_broken_connections
 from streams.io_process import IoProcess
-from streams.io_server import Hash
+from streams.io_server import ReadAhead
 from streams.settings import Settings
 from streams.store import Store
 from streams.task import TaskFactory, TaskState
@@ -44,23 +44,25 @@ def loyalty_task(engine: Engine) -> TaskFactory:
     return new_task
 
 
-def event_hashes() -> Mapping[str, Hash]:
-    """What the I/O process tells of events ahead, by topic: the hashes that the fold would compute."""
-    return {topic.name: hashes for topic in TASK if topic is not LINKS}
+def reading_ahead() -> Mapping[str, ReadAhead]:
+    """What the I/O process reads of events ahead, by topic: what the fold would have to."""
+    return {topic.name: read_ahead for topic in TASK if topic is not LINKS}
 
 
-def run_worker(settings: Settings, new_task: TaskFactory, hashed: Mapping[str, Hash] | None = None) -> int:
+def run_worker(
+    settings: Settings, new_task: TaskFactory, ahead: Mapping[str, ReadAhead] | None = None
+) -> int:
     """Run a worker until SIGTERM or SIGINT (returns 0) or until something fails (returns the exit status).
 
     `new_task` makes the state that decides: `loyalty_task(engine)`, or a toy in a test. Records of the topics in
-    `hashed` come with their hashes. Once it has begun to stop, the process ends within seconds, whatever hangs.
+    `ahead` come with what is read of them ahead. Once it has begun to stop, the process ends within seconds, whatever hangs.
 
     Raises SettingsError when the TLS files cannot be used.
     """
     set_up_logging(settings.log_level)
     report_broken_connections()
     _search_cycles_seldom()
-    io = IoProcess(settings, hashed or {})
+    io = IoProcess(settings, ahead or {})
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     try:
         return asyncio.run(_serve(settings, io, new_task))

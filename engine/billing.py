@@ -13,7 +13,6 @@ from engine import lots
 from engine.calendar import day_in, month_of
 from engine.discounts import covering
 from engine.membership import in_segment, participates
-from engine.money import exact_product
 from engine.rulebook import Rulebook
 from engine.terms_parts import Levels
 from engine.turn import Turn
@@ -210,10 +209,9 @@ def _after(step: LevelStep, level: int, levels: Levels) -> int:
 
 def _points(step: LevelStep, before: int, after: int, levels: Levels) -> int:
     """The points that a billing date credits."""
-    if not (step.accrues and step.paid) or step.blocked or step.price is None:
+    if not (step.accrues and step.paid) or step.blocked or step.price is None or step.price_text is None:
         return 0
-    level = after if levels.level_used == "after" else before
-    return int(exact_product(step.price, levels.share(level)))
+    return levels.points(step.price, step.price_text, after if levels.level_used == "after" else before)
 
 
 def _replay(row: Account, levels: Levels, steps: list[LevelStep]) -> int:

@@ -20,11 +20,20 @@ _CACHED_DAYS: Final = 100_000
 _LOCAL_DAYS_MAX: Final = 10_000
 _CHANGES: Final = 2 * DAY
 """Stands for the offset of a day on which the zone changes it: no offset is that far."""
+_NOT_ASKED: Final = -(2**62)
+"""Stands for a midnight that nobody has asked for: no instant lies there."""
 
-# Accounts share their days and months: each is computed once. There are as many as the contract's years have.
-_months: Final[dict[int, int]] = {}
-_first_days: Final[dict[int, int]] = {}
-_days_in: Final[dict[int, int]] = {}
+# Days and months stand in lists by their number: looking an int up in a dictionary takes ten times as long.
+_FIRST_MONTH: Final = 1970 * 12
+_MONTHS: Final = 400 * 12
+_FIRST_DAYS: Final = [
+    datetime.date(month // 12, month % 12 + 1, 1).toordinal()
+    for month in range(_FIRST_MONTH, _FIRST_MONTH + _MONTHS + 1)
+]
+"""The first days of the months from 1970 on. After 400 years the calendar repeats itself."""
+_DAYS: Final = _FIRST_DAYS[_MONTHS] - _EPOCH_DAY
+"""How many days these months have."""
+# Accounts share their days: each text is made once. There are as many as the contract's years have.
 _texts: Final[dict[int, str]] = {}
 # A text for every second of the day would push more useful things out of the processor's caches.
 _HOURS: Final = [f"T{hour:02}" for hour in range(24)]
@@ -58,7 +67,8 @@ class Zone:
         self.name: Final = name
         self._zone: Final = ZoneInfo(name)
         self._offsets: Final[dict[int, int]] = {}
-        self._midnights: Final[dict[int, int]] = {}
+        self._midnights: Final[list[int]] = []
+        """Midnights of the days since 1970, as far as they were asked for."""
         self._days: Final[dict[int, _LocalDay]] = {}
         self._last = _LocalDay(_EPOCH_DAY, 0, 0, "")  # no instant lies in it
         """The day that was asked about last: the next question is mostly about it, too."""
@@ -69,15 +79,24 @@ class Zone:
 
     def midnight(self, day: int) -> int:
         """The instant of 00:00 local of `day`."""
-        found = self._midnights.get(day)
-        if found is None:
-            if len(self._midnights) > _CACHED_DAYS:
-                self._midnights.clear()
-            local = datetime.datetime.combine(
-                datetime.date.fromordinal(day), datetime.time(0), tzinfo=self._zone
-            )
-            found = self._midnights[day] = (local - _EPOCH) // datetime.timedelta(microseconds=1)
-        return found
+        known = self._midnights
+        at = day - _EPOCH_DAY
+        if 0 <= at < len(known):
+            found = known[at]
+            if found != _NOT_ASKED:
+                return found
+        return self._other_midnight(day)
+
+    def _other_midnight(self, day: int) -> int:
+        """The midnight of a day that was not asked for before."""
+        local = datetime.datetime.combine(datetime.date.fromordinal(day), datetime.time(0), tzinfo=self._zone)
+        midnight = (local - _EPOCH) // datetime.timedelta(microseconds=1)
+        at = day - _EPOCH_DAY
+        if 0 <= at < _DAYS:
+            known = self._midnights
+            known += [_NOT_ASKED] * (at + 1 - len(known))
+            known[at] = midnight
+        return midnight
 
     def text(self, time: int) -> str:
         """The instant in RFC 3339 with this zone's offset."""
@@ -143,32 +162,35 @@ class Zone:
 
 def month_of(day: int) -> int:
     """The month of a day."""
-    month = _months.get(day)
-    if month is None:
+    since = day - _EPOCH_DAY
+    if not 0 <= since < _DAYS:
         date = datetime.date.fromordinal(day)
-        month = _months[day] = date.year * 12 + date.month - 1
-    return month
+        return date.year * 12 + date.month - 1
+    # Months are nearly as long as they are on average: this is the right one, or the one before or after.
+    at = since * _MONTHS // _DAYS
+    if _FIRST_DAYS[at] > day:
+        at -= 1
+    elif _FIRST_DAYS[at + 1] <= day:
+        at += 1
+    return _FIRST_MONTH + at
 
 
 def first_day(month: int) -> int:
     """The first day of a month."""
-    day = _first_days.get(month)
-    if day is None:
-        day = _first_days[month] = datetime.date(month // 12, month % 12 + 1, 1).toordinal()
-    return day
+    at = month - _FIRST_MONTH
+    if 0 <= at < _MONTHS:
+        return _FIRST_DAYS[at]
+    return datetime.date(month // 12, month % 12 + 1, 1).toordinal()
 
 
 def days_in(month: int) -> int:
     """How many days a month has."""
-    days = _days_in.get(month)
-    if days is None:
-        days = _days_in[month] = first_day(month + 1) - first_day(month)
-    return days
+    return first_day(month + 1) - first_day(month)
 
 
 def day_in(month: int, number: int) -> int:
     """Day `number` (1-31) of a month, clamped to the month's end."""
-    return first_day(month) + min(number, days_in(month)) - 1
+    return min(first_day(month) + number, first_day(month + 1)) - 1
 
 
 def add_months(day: int, months: int, *, past_missing_day: bool = False) -> int:

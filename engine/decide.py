@@ -12,7 +12,7 @@ from typing import Final
 from engine import accrual, billing, due, lifecycle, referral, requests, rewards, transfer
 from engine.calendar import DAY
 from engine.codes import ReferralCodes
-from engine.forgotten import Forgotten
+from engine.forgotten import Forgotten, key_begins
 from engine.rulebook import Rulebooks
 from engine.terms_parts import Accrual
 from engine.turn import Turn
@@ -26,6 +26,8 @@ from schemas.programme import Programme
 
 HORIZON_DAYS: Final = 45
 _HORIZON: Final = HORIZON_DAYS * DAY
+DUPLICATE: Final = -2
+"""Says of an event that it was applied before; any other answer is a place in `Account.seen`, or that there is none."""
 
 _HANDLERS: Final[dict[str, Callable[[Turn, Event], None]]] = {
     "account.opened": lifecycle.open_account,
@@ -49,6 +51,10 @@ class Engine:
         self.books: Final = Rulebooks(programmes)
         self.codes: Final = ReferralCodes(code_key)
         self.forgotten: Final = Forgotten(code_key)
+        self.forgotten_keys: Final = tuple(
+            [key_begins(operator) for operator in sorted(self.books.operators)]
+        )
+        """How the keys of forgotten accounts' rows begin."""
 
     def due(self, row: Account, until: int) -> list[Turn]:
         """Let every due moment of the row up to and including `until` act."""
@@ -63,8 +69,8 @@ class Engine:
         self._look_ahead(row)
         return turn
 
-    def refuse(self, row: Account, event: Event) -> bool:
-        """Test an event against what the row remembers: True for a duplicate, which changes nothing.
+    def refuse(self, row: Account, event: Event) -> int:
+        """Test an event against what the row remembers: `DUPLICATE`, which changes nothing, or what `apply` has to know.
 
         :raises Unreadable: too old, the identity of another event, or not what the programme takes.
         """
@@ -82,19 +88,19 @@ class Engine:
                     IDENTITY_CONFLICT,
                     "id: an event of this source and id was applied before with other content; a new fact needs a new id",
                 )
-            return True
+            return DUPLICATE
         self._check(event)
-        return False
+        return known
 
-    def apply(self, row: Account, event: Event) -> list[Turn]:
-        """Apply an event that `refuse` has let through: what was due before it acts first.
+    def apply(self, row: Account, event: Event, known: int) -> list[Turn]:
+        """Apply an event that `refuse` has let through, with what it said: what was due before it acts first.
 
         Due moments that the event creates in the past act at once, after it.
         """
         turns = self.due(row, event.time) if row.next_due <= event.time else []
         book = self.books.at(row.operator, event.time)
         turn = Turn(book, row, Cause(row.operator, row.id, event.source, event.id, event.time))
-        self._remember(row, event.identity, event.content, event.time)
+        self._remember(row, known, event.identity, event.content, event.time)
         self._handle(turn, event)
         return self._finish(row, turn, turns)
 
@@ -105,7 +111,7 @@ class Engine:
             return []
         turns = self.due(row, link.cause.time) if row.next_due <= link.cause.time else []
         turn = Turn(self.books.at(row.operator, link.cause.time), row, link.cause)
-        self._remember(row, identity, seen.NO_CONTENT, max(link.cause.time, row.clock))
+        self._remember(row, seen.NOT_THERE, identity, seen.NO_CONTENT, max(link.cause.time, row.clock))
         if link.kind == OFFER:
             transfer.receive(turn, link)
         elif link.kind == RETURN:
@@ -152,10 +158,13 @@ class Engine:
                     f"data.percent: {event.data['percent']}; it becomes the level, 1 to {levels.maximum}",
                 )
 
-    def _remember(self, row: Account, identity: bytes, content: bytes, time: int) -> None:
-        """Remember an identity, and forget the first ones once they are older than the horizon."""
+    def _remember(self, row: Account, known: int, identity: bytes, content: bytes, time: int) -> None:
+        """Remember an identity, and forget the first ones once they are older than the horizon.
+
+        `known` is where the row still has this identity, or `seen.NOT_THERE`.
+        """
         horizon = max(row.clock, time) - _HORIZON
-        row.seen = seen.remember(row.seen, identity, content, time, horizon)
+        row.seen = seen.remember(row.seen, known, identity, content, time, horizon)
         if row.refunded:
             billing.forget_refunds(row, horizon)
 

@@ -12,7 +12,8 @@ from schemas.outcome import Cause
 def act(book: Rulebook, row: Account) -> Turn:
     """Let the row's next due moment act."""
     moment = row.next_due
-    turn = Turn(book, row, Cause(row.operator, row.id, "", f"due/{book.zone.text(moment)}", moment))
+    text = book.zone.text(moment)
+    turn = Turn(book, row, Cause(row.operator, row.id, "", f"due/{text}", moment), text)
     # A moment that lies in the past was created by a late event: only what it created acts, the calendar
     # (warnings, tenure, write-off) has passed it already.
     fresh = moment > row.clock

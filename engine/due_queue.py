@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final, Protocol, cast
 
 from schemas.account import NEVER
@@ -52,13 +52,17 @@ class DueQueue(ABC):
         """The store has all that was put."""
 
 
-MomentOf = Callable[[bytes], int]
-"""The due moment that a row has now, by its key; NEVER: none."""
+class Moments:
+    """Which due moment a row has now. A class, not a function: compiled, its method is called directly."""
+
+    def of(self, key: bytes) -> int:
+        """The due moment of the row of this key; NEVER: none."""
+        raise NotImplementedError
 
 
-def due_queue(store: Rows, moment_of: MomentOf) -> DueQueue:
+def due_queue(store: Rows, moments: Moments) -> DueQueue:
     """The queue over a store's rows."""
-    return IndexedQueue(cast(DueIndex, store)) if hasattr(store, "due") else HeapQueue(store, moment_of)
+    return IndexedQueue(cast(DueIndex, store)) if hasattr(store, "due") else HeapQueue(store, moments)
 
 
 class HeapQueue(DueQueue):
@@ -68,8 +72,8 @@ class HeapQueue(DueQueue):
     has come. That costs a look at few rows, and a note of where each row stands would cost memory for all.
     """
 
-    def __init__(self, rows: Rows, moment_of: MomentOf) -> None:
-        self._moment_of: Final = moment_of
+    def __init__(self, rows: Rows, now: Moments) -> None:
+        self._now: Final = now
         self._moments: Final[list[int]] = []
         """A heap of the moments that have a bucket: few, because most are midnights that many rows share."""
         self._buckets: Final[dict[int, list[bytes]]] = {}
@@ -89,7 +93,7 @@ class HeapQueue(DueQueue):
                 bucket.sort(reverse=True)
                 self._sorted = bucket
             while bucket:
-                if self._moment_of(bucket[-1]) == moment:
+                if self._now.of(bucket[-1]) == moment:
                     return bucket[-1]
                 bucket.pop()
             del self._buckets[heapq.heappop(moments)]

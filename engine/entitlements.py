@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from engine.turn import Turn
-from schemas.entitlements import shared
+from schemas.entitlements import Grant, shared
 
 
-def grant(turn: Turn, name: str, terms: dict[str, Any], reason: str) -> None:
+def grant(turn: Turn, new: Grant, reason: str) -> None:
     """Grant an entitlement; one that the account has on the same terms is no outcome."""
     row = turn.row
-    before = row.entitlements.terms
-    if before.get(name) == terms:
+    before = row.entitlements
+    if before.terms.get(new.name) == new.terms:
         return
-    row.entitlements = shared({**before, name: terms})
-    turn.emit("entitlement.granted", name, reason, {"entitlement": name, **terms})
+    row.entitlements = new.to(before)
+    turn.emit("entitlement.granted", new.name, reason, {"entitlement": new.name, **new.terms})
 
 
 def end(turn: Turn, name: str, reason: str) -> None:

@@ -27,11 +27,19 @@ class Forgotten:
 
     def name(self, operator: str, account: str) -> str:
         """Under which name the closed books of a forgotten account stand."""
-        return MARK + self._hash.of(f"{operator}\0{account}".encode()).hex()
+        return MARK + self._hashed(operator, account)
 
     def key(self, operator: str, account: str) -> bytes:
         """The key of the row that says that the account was forgotten."""
-        return f"{operator}/{self.name(operator, account)}".encode()
+        return key_begins(operator) + self._hashed(operator, account).encode()
+
+    def _hashed(self, operator: str, account: str) -> str:
+        return self._hash.of(f"{operator}\0{account}".encode()).hex()
+
+
+def key_begins(operator: str) -> bytes:
+    """How the keys of the rows begin that say that an account of this operator was forgotten."""
+    return f"{operator}/{MARK}".encode()
 
 
 def closed_books(operator: str, name: str) -> Account:

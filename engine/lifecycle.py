@@ -11,13 +11,9 @@ from engine.rulebook import Rulebook
 from engine.turn import Turn
 from schemas.account import BLOCK_BITS, NEVER, Account, Discount
 from schemas.event import Event
-from schemas.remembered import remember
-from schemas.short_hash import ShortHash
+from schemas.payment_key import id_hash_of, payment_key
 
 CLOSED: Final = "account-closed"
-_SOURCES_REMEMBERED: Final = 1024
-_source_hashes: Final[dict[str, int]] = {}
-_HASH: Final = ShortHash(4)
 
 
 def open_account(turn: Turn, event: Event) -> None:
@@ -76,7 +72,7 @@ def pay(turn: Turn, event: Event) -> None:
     """A payment: for billing dates, for referrals, for promotions, for points, whichever the programme has."""
     row, book, data = turn.row, turn.book, event.data
     if book.counts_payment_for(data["service"]):
-        key = payment_key(event.source, event.id)
+        key = payment_key(event.source, event.id_hash)
         if not _was_refunded(row, key):
             payment = billing.pay(turn, key, data["months"])
             referral.notice_conversion(turn)
@@ -93,7 +89,7 @@ def pay(turn: Turn, event: Event) -> None:
 def refund(turn: Turn, event: Event) -> None:
     """A refunded payment no longer counts."""
     if turn.book.counts_payments:
-        billing.refund(turn, payment_key(event.source, event.data["payment"]))
+        billing.refund(turn, payment_key(event.source, id_hash_of(event.data["payment"])))
 
 
 def convert_discount(turn: Turn, event: Event) -> None:
@@ -163,21 +159,6 @@ def next_tenure(book: Rulebook, row: Account) -> int:
     today = book.zone.day(row.clock)
     first = max(first_day(month_of(today) + 1), first_day(month_of(full - 1) + 1))
     return NEVER if book.is_over(first) else book.zone.midnight(first)
-
-
-def payment_key(source: str, id: str) -> int:
-    """By which a refund finds its payment: 32 hash bits of the source over 32 of the id."""
-    return _hash_of_source(source) << 32 | _hash32(id)
-
-
-def _hash_of_source(source: str) -> int:
-    """Events come from a few sources: each is hashed once."""
-    found = _source_hashes.get(source)
-    return remember(_source_hashes, source, _hash32(source), _SOURCES_REMEMBERED) if found is None else found
-
-
-def _hash32(text: str) -> int:
-    return int.from_bytes(_HASH.of(text.encode()))
 
 
 def _was_refunded(row: Account, key: int) -> bool:

@@ -95,7 +95,7 @@ def _entitle(turn: Turn, promotion: EntitlementPromotion) -> None:
     for variant in promotion.variants:
         if matches(row.tariff, variant.tariffs):
             if promotion.active.include(turn.day) and holds(row, promotion.when):
-                entitlements.grant(turn, promotion.rule, variant.terms, "tariff")
+                entitlements.grant(turn, variant.grant, "tariff")
             return
     entitlements.end(turn, promotion.rule, TARIFF_CHANGED)
 

@@ -55,4 +55,4 @@ def _climb(turn: Turn, reward: AdvocateReward) -> None:
             turn, active, "referral-completed", percent=step.percent, last_day=max(last, active.last_day)
         )
     if step.entitlement is not None and step.friends == count:
-        entitlements.grant(turn, step.entitlement, {}, "referral-completed")
+        entitlements.grant(turn, step.entitlement, "referral-completed")

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from engine.decide import Engine
-from engine.due_queue import HeapQueue
+from engine.decide import DUPLICATE, Engine
+from engine.due_queue import HeapQueue, Moments
 from engine.turn import Turn
 from schemas.account import NEVER, Account
 from schemas.event import Event
+
+
+class _MomentsOf(Moments):
+    def __init__(self, rows: dict[bytes, Account]) -> None:
+        self._rows: Final = rows
+
+    def of(self, key: bytes) -> int:
+        return self._rows[key].next_due
 
 
 class Simulation:
@@ -25,7 +33,7 @@ class Simulation:
         """Key of an account's records → its row."""
         self.now = -NEVER
         """The latest time of all."""
-        self._due: Final = HeapQueue({}, self._moment_of)
+        self._due: Final = HeapQueue({}, _MomentsOf(self.rows))
 
     def row(self, operator: str, account: str) -> Account:
         """The account's row; a new one if there is none."""
@@ -61,10 +69,11 @@ class Simulation:
         self.now = max(self.now, event.time)
         key = f"{event.operator}/{event.account}".encode()
         row = self._row(key, event.operator, event.account)
-        if self._engine.refuse(row, event):
+        known = self._engine.refuse(row, event)
+        if known == DUPLICATE:
             return []
         queued = row.next_due
-        turns = self._engine.apply(row, event)
+        turns = self._engine.apply(row, event, known)
         self._keep(key, row, queued)
         self._deliver(turns)
         turns.extend(self.advance(self.now))
@@ -83,9 +92,6 @@ class Simulation:
 
     def _row(self, key: bytes, operator: str, account: str) -> Account:
         return self.rows.get(key) or Account(operator, account)
-
-    def _moment_of(self, key: bytes) -> int:
-        return self.rows[key].next_due
 
     def _keep(self, key: bytes, row: Account, queued: int) -> None:
         """Keep a changed row; `queued` is the due moment that it had before."""

@@ -12,8 +12,10 @@ from typing import Final
 from engine.money import exact_product
 from engine.terms_forms import ordinal
 from schemas import programme_parts as definition
+from schemas.remembered import remember
 
 _HUNDRED: Final = Decimal(100)
+_PRICES_REMEMBERED_MAX: Final = 10_000
 
 
 class Membership:
@@ -67,6 +69,20 @@ class Levels:
         self._shares: Final = tuple(
             _share(section.percent_per_level, level) for level in range(section.maximum + 1)
         )
+        self._known_points: Final[list[dict[str, int]]] = [{} for _ in self._shares]
+        """Level → price → points. There are few prices, and each is multiplied once."""
+
+    def points(self, price: Decimal, price_text: str, level: int) -> int:
+        """The points that a level credits of a monthly price; `price_text` is the price in plain notation."""
+        if level >= len(self._known_points):
+            return int(exact_product(price, self.share(level)))
+        known = self._known_points[level]
+        points = known.get(price_text)
+        if points is None:
+            points = remember(
+                known, price_text, int(exact_product(price, self.share(level))), _PRICES_REMEMBERED_MAX
+            )
+        return points
 
     def share(self, level: int) -> Decimal:
         """The part of the monthly price that a level credits; the level may lie above a maximum that came later."""

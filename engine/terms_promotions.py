@@ -6,10 +6,11 @@ same names; only days are ordinals here, 0 for none.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from engine.terms_forms import Days, Speeds, ordinal
 from schemas import programme_promotions as definition
+from schemas.entitlements import Grant
 
 
 class TariffMatch:
@@ -64,9 +65,9 @@ class DiscountPromotion:
 class Variant:
     """The terms of an entitlement on some tariffs."""
 
-    def __init__(self, section: definition.Variant) -> None:
+    def __init__(self, rule: str, section: definition.Variant) -> None:
         self.tariffs: Final = tuple(TariffMatch(match) for match in section.tariffs)
-        self.terms: Final[dict[str, Any]] = section.terms
+        self.grant: Final = Grant(rule, section.terms)
 
 
 class EntitlementPromotion:
@@ -76,7 +77,7 @@ class EntitlementPromotion:
         self.rule: Final = section.rule
         self.active: Final = Days(section.active)
         self.when: Final = Conditions(section.when)
-        self.variants: Final = tuple(Variant(variant) for variant in section.variants)
+        self.variants: Final = tuple(Variant(section.rule, variant) for variant in section.variants)
 
 
 Promotion = DiscountPromotion | EntitlementPromotion

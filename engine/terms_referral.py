@@ -10,6 +10,7 @@ from typing import Final
 
 from engine.terms_forms import Days
 from schemas import programme_referral as definition
+from schemas.entitlements import Grant
 
 
 class LadderStep:
@@ -19,7 +20,7 @@ class LadderStep:
         self.friends: Final = section.friends
         self.percent: Final = section.percent
         self.months: Final = section.months
-        self.entitlement: Final = section.entitlement
+        self.entitlement: Final = None if section.entitlement is None else Grant(section.entitlement, {})
 
 
 class AdvocateReward:

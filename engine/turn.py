@@ -8,7 +8,6 @@ from mypy_extensions import mypyc_attr
 
 from engine.rulebook import Rulebook
 from schemas.account import Account
-from schemas.json_text import quoted
 from schemas.link import Link
 from schemas.outcome import Cause, Decision, Outcome
 from schemas.told_cause import ToldCause
@@ -18,22 +17,21 @@ from schemas.told_cause import ToldCause
 class Turn:
     """One cause acting on one account row.
 
-    `time` is the cause's instant, `text` the same in RFC 3339, `day` its local day; `account_json` is the
-    account's id as JSON text; `outcomes` and `links` collect what follows.
+    `time` is the cause's instant, `text` the same in RFC 3339, `day` its local day; `outcomes` and `links` collect what
+    follows.
     """
 
     __slots__ = (
-        "_decision", "account_json", "book", "cause", "day", "links", "outcomes", "row", "text", "time",
+        "_decision", "book", "cause", "day", "links", "outcomes", "row", "text", "time",
     )  # fmt: skip
 
-    def __init__(self, book: Rulebook, row: Account, cause: Cause) -> None:
+    def __init__(self, book: Rulebook, row: Account, cause: Cause, text: str = "") -> None:
         self.book: Final = book
         self.row: Final = row
         self.cause: Final = cause
         self.time: Final = cause.time
-        self.text: Final = book.zone.text(cause.time)
+        self.text: Final = text or book.zone.text(cause.time)
         self.day: Final = book.zone.day(cause.time)
-        self.account_json: Final = quoted(row.id)
         self.outcomes: Final[list[Outcome]] = []
         self.links: Final[list[Link]] = []
         self._decision: Decision | None = None
@@ -44,7 +42,7 @@ class Turn:
             return self.cause.ids[len(self.outcomes)]
         same = 0
         for outcome in self.outcomes:
-            if outcome.type == type and outcome.data["rule"] == rule:
+            if outcome.type == type and outcome.rule == rule:
                 same += 1
         place = f"{position}#{same}" if position or same else "#0"  # as most are
         return self._shared().outcome_id(rule, type, place)
@@ -52,9 +50,9 @@ class Turn:
     def emit(
         self, type: str, rule: str, reason: str, data: dict[str, Any], *, id: str = "", position: str = ""
     ) -> Outcome:
-        """Add an outcome for this account."""
+        """Add an outcome for this account; `data` is what it says besides rule and reason, and nobody changes it."""
         id = id or self.new_id(type, rule, position)
-        outcome = Outcome(self._shared(), type, id, {"rule": rule, "reason": reason, **data})
+        outcome = Outcome(self._shared(), type, id, rule, reason, data)
         self.outcomes.append(outcome)
         return outcome
 
@@ -70,7 +68,7 @@ class Turn:
             decision = self._decision = Decision(
                 self.row.operator,
                 self.row.id,
-                self.account_json,
+                self.row.id_json,
                 self.text,
                 self.cause,
                 self.book.revision,

@@ -13,6 +13,7 @@ from mypy_extensions import mypyc_attr
 
 from schemas import entitlements
 from schemas.event import Tariff
+from schemas.json_text import quoted
 from schemas.outcome import Cause
 
 NEVER: Final = 2**61
@@ -142,11 +143,13 @@ class Account:
     would be 660 bytes of an account, and looking whether they are empty would miss the processor's caches.
     """
 
-    __slots__ = (*FIELDS, "changed")
+    __slots__ = (*FIELDS, "changed", "id_json")
 
     def __init__(self, operator: str, id: str) -> None:
         self.changed = False
         """Whether the row is among those to be written at the end of a batch: for who writes it, no part of it."""
+        self.id_json = quoted(id)
+        """The id as JSON text, for what is said of the account; no part of the row."""
         self.operator = operator
         self.id = id
         # Time.

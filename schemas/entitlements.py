@@ -48,6 +48,26 @@ def shared(terms: dict[str, dict[str, Any]]) -> Entitlements:
     return known
 
 
+class Grant:
+    """An entitlement on certain terms, to be granted to many accounts; nobody changes the terms."""
+
+    __slots__ = ("_brings", "name", "terms")
+
+    def __init__(self, name: str, terms: dict[str, Any]) -> None:
+        self.name: Final = name
+        self.terms: Final = terms
+        self._brings: Final[dict[bytes, Entitlements]] = {}
+        """`Entitlements.packed` of an account before → its entitlements with this one."""
+
+    def to(self, before: Entitlements) -> Entitlements:
+        """The entitlements of an account that had those before."""
+        more = self._brings.get(before.packed)
+        if more is None:
+            more = shared({**before.terms, self.name: self.terms})
+            remember(self._brings, before.packed, more, SHARED_MAX)
+        return more
+
+
 def unpacked(packed: bytes) -> Entitlements:
     """The entitlements of an `Entitlements.packed` that a row kept."""
     known = _packed.get(packed)

@@ -50,13 +50,14 @@ class Event:
     SPEC section 1 names, converted: money and percentages as `Decimal`, dates as proleptic ordinals
     (`date.toordinal()`), tariffs as `Tariff`; absent optional fields are absent keys, defaults are filled
     in, unknown fields are left out. `identity` is a 64-bit hash of (source, id) (operator and account are
-    the row's key) and `content` a 64-bit hash of the whole record in canonical JSON. `raw` is the record's
+    the row's key), `content` a 64-bit hash of the whole record in canonical JSON, and `id_hash` for a payment what
+    a refund finds it by (see `schemas.payment_key`), for others 0. `raw` is the record's
     value as it came, and `kept` what the journal keeps of it: nothing that tells who the member is.
     """
 
     __slots__ = (
-        "account", "content", "data", "id", "identity", "kept", "operator", "raw", "source", "time",
-        "type",
+        "account", "content", "data", "id", "id_hash", "identity", "kept", "operator", "raw", "source",
+        "time", "type",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +71,7 @@ class Event:
         data: dict[str, Any],
         identity: bytes,
         content: bytes,
+        id_hash: int,
         raw: bytes,
         kept: bytes,
     ) -> None:
@@ -82,5 +84,6 @@ class Event:
         self.data: Final = data
         self.identity: Final = identity
         self.content: Final = content
+        self.id_hash: Final = id_hash
         self.raw: Final = raw
         self.kept: Final = kept

@@ -12,13 +12,15 @@ from typing import Any, Final
 import orjson
 
 from schemas.contract import Contract, Envelope, TariffTerms, identifies
+from schemas.json_keys import as_parsed
 from schemas.wire_fields import Reader, declared
 
 RAW_BYTES_MAX: Final = 4_000
 """Records up to here may be kept as they are; in a longer one there may be any amount of white space."""
-_ATTRIBUTES: Final = frozenset(Envelope.model_fields) | {"data"}
+_DATA: Final = as_parsed("data")
+_ATTRIBUTES: Final = frozenset(map(as_parsed, Envelope.model_fields)) | {_DATA}
 _ATTRIBUTES_ALL: Final = len(_ATTRIBUTES)
-_CONTENT_TYPE: Final = "datacontenttype"
+_CONTENT_TYPE: Final = as_parsed("datacontenttype")
 
 
 class Projection:
@@ -28,23 +30,26 @@ class Projection:
 
     def __init__(self, model: type[Contract], path: str = "data") -> None:
         identifying = frozenset(name for name, field in model.model_fields.items() if identifies(field))
-        self._names: Final = frozenset(model.model_fields) - identifying
+        self._names: Final = frozenset(map(as_parsed, model.model_fields)) - identifying
         self._nested: Final = tuple(
-            (name, Projection(TariffTerms, f"{path}.{name}"))
+            (as_parsed(name), Projection(TariffTerms, f"{path}.{name}"))
             for name, field in model.model_fields.items()
             if declared(field)[0] is TariffTerms
         )
         self.reader: Final = Reader(model, path, leave_out=identifying)
         """Reads kept data: as the wire reads data, without the identifying fields."""
 
-    def of(self, record: dict[str, Any], raw: bytes) -> bytes:
-        """What is kept of a readable record, as JSON: `raw` itself where there is nothing to leave out."""
-        data = record.get("data")
-        if len(raw) <= RAW_BYTES_MAX and _has_no_others(record) and (data is None or self._is_all(data)):
-            return raw
+    def is_whole(self, record: dict[str, Any], raw: bytes) -> bool:
+        """Whether of a record that has every attribute the journal keeps `raw`, the record as it came, as it is."""
+        data = record.get(_DATA)
+        return len(raw) <= RAW_BYTES_MAX and _has_no_others(record) and (data is None or self._is_all(data))
+
+    def part(self, record: dict[str, Any]) -> bytes:
+        """What is kept of a readable record that is not kept whole, as JSON."""
+        data = record.get(_DATA)
         kept = {name: value for name, value in record.items() if name in _ATTRIBUTES}
         if data is not None:
-            kept["data"] = self._part(data)
+            kept[_DATA] = self._part(data)
         return orjson.dumps(kept)
 
     def _is_all(self, data: dict[str, Any]) -> bool:
@@ -54,7 +59,7 @@ class Projection:
                 return False
         for name, nested in self._nested:
             terms = data.get(name)
-            if terms is not None and not nested._is_all(terms):
+            if terms is not None and not (type(terms) is dict and nested._is_all(terms)):
                 return False
         return True
 
@@ -69,7 +74,7 @@ class Projection:
 def _has_no_others(record: dict[str, Any]) -> bool:
     """Whether a record that has every attribute it needs has no others, but for the one that says it is JSON."""
     others = len(record) - _ATTRIBUTES_ALL
-    if "data" not in record:
+    if _DATA not in record:
         others += 1
     if record.get(_CONTENT_TYPE) == "application/json":
         others -= 1

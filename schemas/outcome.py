@@ -8,10 +8,15 @@ import orjson
 from mypy_extensions import mypyc_attr
 
 from schemas.json_text import quoted
+from schemas.remembered import remember
 from schemas.short_hash import ShortHash
 
 _dumps: Final = orjson.dumps
 _ID: Final = ShortHash(16)
+_NAMES_MAX: Final = 1_000
+_NAME_CHARACTERS_MAX: Final = 40
+_names: Final[dict[str, str]] = {}
+"""Rules and reasons that were said lately, as JSON text."""
 
 
 @mypyc_attr(acyclic=True)
@@ -63,7 +68,7 @@ class Decision:
         self.subject_json: Final = subject_json
         self.time: Final = time
         self.cause: Final = cause
-        self.cause_json: Final = quoted(cause.id)
+        self.cause_json: Final = f'"{cause.id}"' if cause.is_due else quoted(cause.id)
         self.revision: Final = revision
 
     def outcome_id(self, rule: str, type: str, position: str) -> str:
@@ -87,15 +92,19 @@ class Decision:
 
 @mypyc_attr(acyclic=True)
 class Outcome:
-    """One decided fact about one account; `data` holds `rule`, `reason` and what SPEC section 1 names for the type."""
+    """One decided fact about one account; `more` is what SPEC section 1 names for its `data` besides rule and reason."""
 
-    __slots__ = ("data", "decision", "id", "type")
+    __slots__ = ("decision", "id", "more", "reason", "rule", "type")
 
-    def __init__(self, decision: Decision, type: str, id: str, data: dict[str, Any]) -> None:
+    def __init__(
+        self, decision: Decision, type: str, id: str, rule: str, reason: str, more: dict[str, Any]
+    ) -> None:
         self.decision: Final = decision
         self.type: Final = type
         self.id: Final = id
-        self.data: Final = data
+        self.rule: Final = rule
+        self.reason: Final = reason
+        self.more: Final = more
 
     @property
     def operator(self) -> str:
@@ -114,6 +123,18 @@ class Outcome:
             f'{{"specversion":"1.0","id":"{self.id}","source":"/loyalty/{said.operator}","type":"{self.type}"'
             f',"subject":{said.subject_json},"operator":"{said.operator}","time":"{said.time}"'
             f',"causationid":{said.cause_json},"revision":"{said.revision}"'
-            ',"datacontenttype":"application/json","data":'
+            f',"datacontenttype":"application/json","data":{{"rule":{_name(self.rule)},"reason":{_name(self.reason)}'
         )
-        return b"".join((head.encode(), _dumps(self.data), b"}"))
+        if not self.more:
+            return f"{head}}}}}".encode()
+        return b"".join((head.encode(), b",", _dumps(self.more)[1:], b"}"))
+
+
+def _name(text: str) -> str:
+    """A rule or a reason as JSON text: there are few, and they are said often."""
+    known = _names.get(text)
+    if known is None:
+        known = quoted(text)
+        if len(text) <= _NAME_CHARACTERS_MAX:  # a reason may be anything that somebody wrote
+            remember(_names, text, known, _NAMES_MAX)
+    return known

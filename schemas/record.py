@@ -11,10 +11,10 @@ from mypy_extensions import mypyc_attr
 class Record:
     """One record read from a topic; `timestamp` in milliseconds since the epoch.
 
-    `hashes` are what `schemas.wire.hashes` says of the value, if it was asked already, or empty.
+    `ahead` is what `schemas.wire.read_ahead` says of value and key, if it was asked already, or empty.
     """
 
-    __slots__ = ("hashes", "key", "offset", "partition", "timestamp", "topic", "value")
+    __slots__ = ("ahead", "key", "offset", "partition", "timestamp", "topic", "value")
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class Record:
         timestamp: int,
         key: bytes | None,
         value: bytes | None,
-        hashes: bytes = b"",
+        ahead: bytes = b"",
     ) -> None:
         self.topic: Final = topic
         self.partition: Final = partition
@@ -32,17 +32,17 @@ class Record:
         self.timestamp: Final = timestamp
         self.key: Final = key
         self.value: Final = value
-        self.hashes: Final = hashes
+        self.ahead: Final = ahead
 
 
 @mypyc_attr(acyclic=True)
 class Fields:
     """What a partition says of some records, in their order, field by field: as they are handed between processes.
 
-    `hashes` has one entry for each record, or none at all.
+    `ahead` has one entry for each record, or none at all.
     """
 
-    __slots__ = ("hashes", "keys", "offsets", "timestamps", "values")
+    __slots__ = ("ahead", "keys", "offsets", "timestamps", "values")
 
     def __init__(
         self,
@@ -50,23 +50,23 @@ class Fields:
         timestamps: list[int],
         keys: list[bytes | None],
         values: list[bytes | None],
-        hashes: list[bytes],
+        ahead: list[bytes],
     ) -> None:
         self.offsets: Final = offsets
         self.timestamps: Final = timestamps
         self.keys: Final = keys
         self.values: Final = values
-        self.hashes: Final = hashes
+        self.ahead: Final = ahead
 
 
 def records(topic: str, partition: int, fields: Fields) -> list[Record]:
     """The records of a partition."""
-    offsets, timestamps, hashes = fields.offsets, fields.timestamps, fields.hashes
+    offsets, timestamps, ahead = fields.offsets, fields.timestamps, fields.ahead
     keys, values = fields.keys, fields.values
     found: list[Record] = []
     for index in range(len(offsets)):
-        hashed = hashes[index] if hashes else b""
+        known = ahead[index] if ahead else b""
         found.append(
-            Record(topic, partition, offsets[index], timestamps[index], keys[index], values[index], hashed)
+            Record(topic, partition, offsets[index], timestamps[index], keys[index], values[index], known)
         )
     return found

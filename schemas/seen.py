@@ -61,10 +61,11 @@ def entry(identity: bytes, content: bytes, time: int) -> bytes:
     return packed_entry
 
 
-def remember(seen: bytes, identity: bytes, content: bytes, time_: int, horizon: int) -> bytes:
-    """With one more entry at the end (instead of an old one of this identity), and without the first ones as long as
-    they are older than `horizon`."""
-    before = find(seen, identity)
+def remember(seen: bytes, before: int, identity: bytes, content: bytes, time_: int, horizon: int) -> bytes:
+    """With one more entry at the end, and without the first ones as long as they are older than `horizon`.
+
+    `before` is where `find` finds an old entry of this identity, which goes.
+    """
     if before != NOT_THERE:
         seen = packed.without(seen, before, ENTRY_BYTES)
     first = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from json import loads as loads_with_pairs
+from struct import Struct
 from sys import intern
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ from schemas.dead_letter import (
 from schemas.event import Event
 from schemas.instant import parse_instant
 from schemas.journal_projection import Projection
+from schemas.json_keys import as_parsed
+from schemas.payment_key import id_hash_of
 from schemas.remembered import remember
 from schemas.short_hash import ShortHash
 from schemas.topics import TOPIC_OF_TYPE
@@ -37,9 +40,9 @@ from schemas.wire_fields import Reader, compile_check, refusal, spelled, told
 __all__ = [
     "RECORD_BYTES_MAX",
     "content_hash",
-    "hashes",
     "identity_hash",
     "parse_instant",
+    "read_ahead",
     "read_event",
     "read_kept",
 ]
@@ -56,7 +59,7 @@ _SORTED: Final = orjson.OPT_SORT_KEYS
 class _Kind:
     """What reading needs to know about one type."""
 
-    __slots__ = ("is_clock", "projection", "reader", "topic", "type")
+    __slots__ = ("is_clock", "is_refundable", "projection", "reader", "topic", "type")
 
     def __init__(self, type_: str) -> None:
         # Interned as the literals that it is compared with are: comparing then takes one glance.
@@ -64,7 +67,12 @@ class _Kind:
         self.topic: Final = TOPIC_OF_TYPE[type_]
         self.reader: Final = Reader(DATA_OF_TYPE[type_], "data")
         self.is_clock: Final = type_ == CLOCK_ADVANCED
+        self.is_refundable: Final = type_ == "payment.received"
         self.projection: Final = Projection(DATA_OF_TYPE[type_])
+
+    def id_hash(self, identifier: str) -> int:
+        """See `Event.id_hash`."""
+        return id_hash_of(identifier) if self.is_refundable else 0
 
 
 class _Source:
@@ -82,16 +90,30 @@ class _Source:
 
 
 _KINDS: Final = {type_: _Kind(type_) for type_ in DATA_OF_TYPE}
-_id, _source, _type, _subject, _operator = (
-    compile_check(Envelope.model_fields[name], name)
-    for name in ("id", "source", "type", "subject", "operator")
-)
-_ATTRIBUTES: Final = ("specversion", "type", "id", "source", "subject", "operator", "time", "data")
+_id: Final = compile_check(Envelope.model_fields["id"], "id")
+_source: Final = compile_check(Envelope.model_fields["source"], "source")
+_type: Final = compile_check(Envelope.model_fields["type"], "type")
+_subject: Final = compile_check(Envelope.model_fields["subject"], "subject")
+_operator: Final = compile_check(Envelope.model_fields["operator"], "operator")
+# As the parser spells them: see `schemas.json_keys`.
+_SPECVERSION: Final = as_parsed("specversion")
+_TYPE: Final = as_parsed("type")
+_ID: Final = as_parsed("id")
+_SOURCE: Final = as_parsed("source")
+_SUBJECT: Final = as_parsed("subject")
+_OPERATOR: Final = as_parsed("operator")
+_TIME: Final = as_parsed("time")
+_DATA: Final = as_parsed("data")
 _TIME_RIGHT: Final = spelled(Envelope.model_fields["time"]).right
 _sources: Final[dict[str, _Source]] = {}
 """Those seen lately: there are few, so each is checked once."""
 
 _contents: Final = ShortHash(HASH_BYTES)
+
+_AHEAD: Final = Struct("<8s8sqI?")
+"""What reads ahead says of an event: identity, content, time, id hash, and whether the journal keeps the record whole."""
+_pack_ahead: Final = _AHEAD.pack
+_unpack_ahead: Final = _AHEAD.unpack
 
 
 def read_event(
@@ -100,14 +122,14 @@ def read_event(
     key: bytes | None,
     topic: str | None,
     operators: Collection[str],
-    known_hashes: bytes = b"",
+    ahead: bytes = b"",
 ) -> Event:
     """The event in a record's value.
 
     `key` and `topic` are those of the record and must fit the event; None means not checked. `operators` are the
-    names of the operators that have a programme, `known_hashes` what `hashes` says of the value. An event of the
-    clock concerns no account: its operator and account are empty, and its key is not checked. Raises `Unreadable`,
-    and nothing else, for whatever bytes it is given.
+    names of the operators that have a programme, `ahead` what `read_ahead` says of value and key. An event of the
+    clock concerns no account: its operator and account are empty, and its key is not checked. Raises `Unreadable`, and
+    nothing else, for whatever bytes it is given.
     """
     if not value or len(value) > RECORD_BYTES_MAX:
         raise _wrong_size(value)
@@ -121,58 +143,59 @@ def read_event(
         raise Unreadable(NOT_CLOUDEVENT, f"value: {told(record)}; a CloudEvent is a JSON object")
     try:
         version, type_, identifier, named = (
-            record["specversion"], record["type"], record["id"], record["source"]
+            record[_SPECVERSION], record[_TYPE], record[_ID], record[_SOURCE]
         )  # fmt: skip
         account, operator, time, data = (
-            record["subject"], record["operator"], record["time"], record["data"]
+            record[_SUBJECT], record[_OPERATOR], record[_TIME], record[_DATA]
         )  # fmt: skip
     except KeyError:
-        version, type_, identifier, named, account, operator, time, data = map(record.get, _ATTRIBUTES)
+        version, type_, identifier, named = map(record.get, (_SPECVERSION, _TYPE, _ID, _SOURCE))
+        account, operator, time, data = map(record.get, (_SUBJECT, _OPERATOR, _TIME, _DATA))
     if version != "1.0":
         raise Unreadable(NOT_CLOUDEVENT, f'specversion: {told(version)}; must be the string "1.0"')
     kind = _KINDS.get(type_) if type(type_) is str else None
     if kind is None:
         listed = "the types are listed in docs/events.md"
         raise Unreadable(UNKNOWN_TYPE, f"type: {told(_type.of(type_))}; {listed}")
-    identifier = _id.of(identifier)
-    source = _source_of(named)
+    if not ahead:
+        identifier = _id.of(identifier)
+        named = _source_of(named).name
     if kind.is_clock:
         account = operator = ""
     else:
-        account = _subject.of(account)
+        if not ahead:
+            account = _subject.of(account)
         if type(operator) is not str or operator not in operators:
             raise _unknown_operator(_operator.of(operator), operators)
-        if key is not None and key != f"{operator}/{account}".encode():
+        if not ahead and key is not None and key != _key_of(operator, account):
             raise Unreadable(WRONG_KEY, f"key: {_told_key(key)}; the record's key is operator/subject")
     if topic is not None and topic != kind.topic:
         raise Unreadable(WRONG_TOPIC, f"topic: {topic}; {type_} is written to {kind.topic}")
-    if type(time) is not str:
-        raise refusal("time", time, _TIME_RIGHT)
-    try:
-        instant = parse_instant(time)
-    except Unreadable as unreadable:
-        raise Unreadable(unreadable.reason, f"time: {unreadable.detail}") from None
+    if ahead:
+        identity, content, instant, id_hash, is_whole = _unpack_ahead(ahead)
+    else:
+        instant = _instant_of(time)
     if data is None:
         data = {}
     elif type(data) is not dict:
         raise refusal("data", data, "a JSON object")
     known = kind.reader.read(data)
-    if known_hashes:
-        identity, content = known_hashes[:HASH_BYTES], known_hashes[HASH_BYTES:]
-    else:
-        identity, content = source.identity(identifier), _content(record, value)
+    if not ahead:
+        identity, content = identity_hash(named, identifier), _content(record, value)
+        id_hash, is_whole = kind.id_hash(identifier), kind.projection.is_whole(record, value)
     return Event(
         operator,
         account,
         kind.type,
-        source.name,
+        named,
         identifier,
         instant,
         known,
         identity,
         content,
+        id_hash,
         value,
-        kind.projection.of(record, value),
+        value if is_whole else kind.projection.part(record),
     )
 
 
@@ -183,6 +206,7 @@ def read_kept(kept: dict[str, Any], content: bytes) -> Event:
     Raises `Unreadable` or `KeyError` for what `read_event` never let through.
     """
     type_, source, identifier, data = kept["type"], kept["source"], kept["id"], kept.get("data")
+    kind = _KINDS[type_]
     return Event(
         kept["operator"],
         kept["subject"],
@@ -190,24 +214,40 @@ def read_kept(kept: dict[str, Any], content: bytes) -> Event:
         source,
         identifier,
         parse_instant(kept["time"]),
-        _KINDS[type_].projection.reader.read(data or {}),
+        kind.projection.reader.read(data or {}),
         identity_hash(source, identifier),
         content,
+        kind.id_hash(identifier),
         b"",
         b"",
     )
 
 
-def hashes(value: bytes | None) -> bytes:
-    """Identity hash and content hash of an event, for whoever reads it later: empty if that would refuse it."""
+def read_ahead(value: bytes | None, key: bytes | None) -> bytes:
+    """What reading an event takes of its record alone, for whoever reads it later: empty if that would refuse it."""
     if not value or len(value) > RECORD_BYTES_MAX:
         return b""
     try:
         record = _loads(value)
         if type(record) is not dict:
             return b""
-        source = _source_of(record.get("source"))
-        return source.identity(_id.of(record.get("id"))) + _content(record, value)
+        type_, operator, data = record.get(_TYPE), record.get(_OPERATOR), record.get(_DATA)
+        kind = _KINDS.get(type_) if type(type_) is str else None
+        if kind is None or not (data is None or type(data) is dict):
+            return b""
+        if not kind.is_clock and (
+            type(operator) is not str or key != _key_of(operator, _subject.of(record.get(_SUBJECT)))
+        ):
+            return b""
+        identifier = _id.of(record.get(_ID))
+        ahead: bytes = _pack_ahead(
+            _source_of(record.get(_SOURCE)).identity(identifier),
+            _content(record, value),
+            _instant_of(record.get(_TIME)),
+            kind.id_hash(identifier),
+            kind.projection.is_whole(record, value),
+        )
+        return ahead
     except (orjson.JSONDecodeError, Unreadable):
         return b""
 
@@ -257,6 +297,19 @@ def _refuse_key_twice(value: bytes) -> None:
 
     # Numbers stay text: the standard library refuses those of thousands of digits.
     loads_with_pairs(value.decode(), object_pairs_hook=unique, parse_int=str, parse_float=str)
+
+
+def _instant_of(time: Any) -> int:
+    if type(time) is not str:
+        raise refusal("time", time, _TIME_RIGHT)
+    try:
+        return parse_instant(time)
+    except Unreadable as unreadable:
+        raise Unreadable(unreadable.reason, f"time: {unreadable.detail}") from None
+
+
+def _key_of(operator: str, account: str) -> bytes:
+    return f"{operator}/{account}".encode()
 
 
 def _wrong_size(value: bytes | None) -> Unreadable:

@@ -20,6 +20,7 @@ from schemas.contract import Contract, TariffTerms
 from schemas.contract_forms import TEXT_CHARACTERS_MAX, Spelled
 from schemas.dead_letter import MALFORMED_FIELD, MISSING_FIELD, Unreadable
 from schemas.event import Tariff
+from schemas.json_keys import as_parsed
 from schemas.remembered import remember
 from schemas.shared_tariffs import shared
 
@@ -47,10 +48,11 @@ class Check:
 class _Field:
     """A field as its reader sees it: how to check it, and the values that were found right lately."""
 
-    __slots__ = ("check", "default", "name", "remembered", "required")
+    __slots__ = ("check", "default", "key", "name", "remembered", "required")
 
     def __init__(self, name: str, field: FieldInfo, path: str) -> None:
         self.name: Final = name
+        self.key: Final = as_parsed(name)
         self.check: Final = compile_check(field, f"{path}.{name}")
         self.required: Final = field.is_required()
         self.default: Final[Any] = field.default
@@ -80,7 +82,7 @@ class Reader:
         """The fields that a decoded JSON object holds, converted; raises `Unreadable`."""
         found: dict[str, Any] = {}
         for field in self._fields:
-            value = given.get(field.name)
+            value = given.get(field.key)
             if type(value) is str:
                 converted = field.remembered.get(value)
                 found[field.name] = field.learn(value) if converted is None else converted

@@ -33,7 +33,7 @@ from streams.io_server import (
     REST,
     TAKEN,
     WRITE,
-    Hash,
+    ReadAhead,
     serve,
 )
 from streams.log import Fetched, Known, Wanted
@@ -53,7 +53,7 @@ END_SECONDS: Final = 2.0
 class IoProcess:
     """A process that talks to Kafka for this one. Made before anything else runs here: it is a copy of what there is."""
 
-    def __init__(self, settings: Settings, hashed: Mapping[str, Hash]) -> None:
+    def __init__(self, settings: Settings, ahead: Mapping[str, ReadAhead]) -> None:
         self._rooms: Final = Rooms()
         self._settings: Final = settings
         self._end, other = socket.socketpair()
@@ -61,7 +61,7 @@ class IoProcess:
         if self._pid == 0:
             self._end.close()
             try:
-                serve(other, self._rooms, settings, hashed)
+                serve(other, self._rooms, settings, ahead)
             except BaseException:
                 log.critical("the I/O process failed", exc_info=True)
             finally:
@@ -225,12 +225,12 @@ def _fields(
     timestamps: bytes,
     keys: list[bytes | None],
     values: list[bytes | None],
-    hashes: list[bytes],
+    ahead: list[bytes],
     unread: list[int],
 ) -> Fields:
     for index in unread:
         values[index] = Unread(values[index] or b"")
-    return Fields(array(LONGS, offsets).tolist(), array(LONGS, timestamps).tolist(), keys, values, hashes)
+    return Fields(array(LONGS, offsets).tolist(), array(LONGS, timestamps).tolist(), keys, values, ahead)
 
 
 def _error(name: str, told: list[str]) -> Exception:

@@ -1,8 +1,8 @@
 """The process in which a worker talks to Kafka: it fetches and writes, and decides nothing.
 
 One interpreter does one thing at a time, and what a worker can least do without is the time of the one that decides.
-So whatever comes before deciding and after it (the network, record batches, their checksums, hashes of events) is done
-by a process of its own, forked from the worker before anything else runs in it.
+So whatever comes before deciding and after it (the network, record batches, their checksums, what can be told of a record
+without its account) is done by a process of its own, forked from the worker before anything else runs in it.
 
 - The worker asks; each question has a number that its answers repeat. Small things go through a socket.
 - Records go through memory that both share. What was fetched lies in one of two rooms until the worker has asked twice
@@ -42,8 +42,8 @@ from streams.task_writer import ProducerWriter
 
 log = logging.getLogger(__name__)
 
-HASHED_AT_ONCE: Final = 1_000
-"""Records whose hashes are computed in one turn of the loop. A commit takes several turns, and what is being decided
+READ_AHEAD_AT_ONCE: Final = 1_000
+"""Records that are read ahead in one turn of the loop. A commit takes several turns, and what is being decided
 waits for commits: so no turn may be long."""
 
 LONGS: Final = "q"
@@ -64,29 +64,29 @@ FAILED: Final = "failed"
 _LIBC: Final = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG: Final = 1
 
-Hash = Callable[[bytes | None], bytes]
-"""What a record's value says of itself: see `schemas.record.Record`."""
+ReadAhead = Callable[[bytes | None, bytes | None], bytes]
+"""What is read of a value and its key ahead: see `schemas.record.Record`."""
 
 
-def serve(end: socket, rooms: Rooms, settings: Settings, hashed: Mapping[str, Hash]) -> None:
+def serve(end: socket, rooms: Rooms, settings: Settings, ahead: Mapping[str, ReadAhead]) -> None:
     """Answer until the worker is gone; the process's whole life.
 
-    The records of a topic in `hashed` are told with their hashes.
+    The records of a topic in `ahead` are told with what is read of them ahead.
     """
     if sys.platform == "linux":
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the worker's end is the sign, whoever else is told to stop
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    asyncio.run(_Server(end, rooms, settings, hashed).run())
+    asyncio.run(_Server(end, rooms, settings, ahead).run())
 
 
 class _Server:
-    def __init__(self, end: socket, rooms: Rooms, settings: Settings, hashed: Mapping[str, Hash]) -> None:
+    def __init__(self, end: socket, rooms: Rooms, settings: Settings, ahead: Mapping[str, ReadAhead]) -> None:
         self._frames: Final = Frames(end, self._take, partial(os._exit, 0))
         self._rooms: Final = rooms
         self._settings: Final = settings
-        self._hashed: Final = hashed
+        self._ahead: Final = ahead
         self._running: Final[dict[int, asyncio.Task[None]]] = {}
         self._writers: Final[dict[int, ProducerWriter]] = {}
         """By the number of the question that opened them."""
@@ -155,25 +155,26 @@ class _Server:
 
     async def _packed(self, read: Read) -> list[Any]:
         parts = []
-        left = HASHED_AT_ONCE
+        left = READ_AHEAD_AT_ONCE
         for tp, records in read.records.items():
             offsets = array(LONGS, [record.offset for record in records]).tobytes()
             timestamps = array(LONGS, [record.timestamp for record in records]).tobytes()
             keys = [record.key for record in records]
             values = [record.value for record in records]
-            hashes: list[bytes] = []
-            if (hash_of := self._hashed.get(tp.topic)) is not None:
-                while len(hashes) < len(values):
-                    some = values[len(hashes) : len(hashes) + left]
-                    hashes += [hash_of(value) for value in some]
-                    left -= len(some)
+            ahead: list[bytes] = []
+            if (read_ahead := self._ahead.get(tp.topic)) is not None:
+                while len(ahead) < len(values):
+                    some = slice(len(ahead), len(ahead) + left)
+                    told = list(map(read_ahead, values[some], keys[some]))
+                    ahead += told
+                    left -= len(told)
                     if left == 0:
                         await asyncio.sleep(0)
-                        left = HASHED_AT_ONCE
+                        left = READ_AHEAD_AT_ONCE
             unread = []
             if Unread in set(map(type, values)):
                 unread = [n for n, value in enumerate(values) if type(value) is Unread]
-            parts.append((tp.topic, tp.partition, offsets, timestamps, keys, values, hashes, unread))
+            parts.append((tp.topic, tp.partition, offsets, timestamps, keys, values, ahead, unread))
         return parts
 
     async def _read_from(self, offsets: Sequence[tuple[str, int, int | None]]) -> None:

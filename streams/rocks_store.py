@@ -104,6 +104,10 @@ class RocksStore:
         for place, value in self._scan(ROW, END):
             yield place[1:], value[MOMENT_BYTES:]
 
+    def has_any(self, beginnings: tuple[bytes, ...]) -> bool:
+        """Whether there is a row whose key begins with one of these."""
+        return any(True for key in beginnings for _ in self._scan(ROW + key, ROW + key + b"\xff"))
+
     def due(self, after: tuple[int, bytes] | None, until: int, count_max: int) -> list[tuple[int, bytes]]:
         """The first rows due at `until` or before: (due moment, key) in this order, at most `count_max`.
 

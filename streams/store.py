@@ -43,6 +43,10 @@ class Store(Protocol):
         """All rows, in no particular order."""
         ...
 
+    def has_any(self, beginnings: tuple[bytes, ...]) -> bool:
+        """Whether there is a row whose key begins with one of these."""
+        ...
+
     def expect_many(self) -> None:
         """Many rows are to come that nobody reads before `settle`."""
         ...
@@ -97,6 +101,10 @@ class MemoryStore:
     def items(self) -> Iterable[tuple[bytes, bytes]]:
         """All rows, in the order they were first written."""
         return self._rows.items()
+
+    def has_any(self, beginnings: tuple[bytes, ...]) -> bool:
+        """Whether there is a row whose key begins with one of these."""
+        return any(key.startswith(beginnings) for key in self._rows)
 
     def expect_many(self) -> None:
         """Nothing is done for it."""

@@ -30,6 +30,10 @@ class MemoryRows(dict[bytes, bytes]):
         del offset
         self.update(rows)
 
+    def has_any(self, beginnings: tuple[bytes, ...]) -> bool:
+        """Whether there is a row whose key begins with one of these."""
+        return any(key.startswith(beginnings) for key in self)
+
 
 class FoldWorld:
     """Several tasks and what they have produced.

@@ -219,5 +219,5 @@ def _fields(records: Sequence[Record]) -> Fields:
         [record.timestamp for record in records],
         [record.key for record in records],
         [record.value for record in records],
-        [record.hashes for record in records],
+        [record.ahead for record in records],
     )

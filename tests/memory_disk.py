@@ -122,6 +122,11 @@ class DiskStore:
         assert self._is_settled
         return self._rows.items()
 
+    def has_any(self, beginnings: tuple[bytes, ...]) -> bool:
+        """Whether there is a row whose key begins with one of these."""
+        assert self._is_settled
+        return any(key.startswith(beginnings) for key in self._rows)
+
     def discard(self, reason: str) -> None:
         """Forget everything."""
         self._disk.check(self._user)

@@ -15,8 +15,11 @@ from schemas.outcome import Cause, Decision, Outcome
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.one_of(st.none(), st.integers(-(2**53), 2**53), TEXTS, st.lists(TEXTS, max_size=2))
-CAUSES = st.builds(Cause, TEXTS, TEXTS, TEXTS, TEXTS, st.just(0))
 TIME = "2025-06-04T00:00:00+03:00"
+CAUSES = st.one_of(
+    st.builds(Cause, TEXTS, TEXTS, TEXTS.filter(bool), TEXTS, st.just(0)),
+    st.builds(Cause, TEXTS, TEXTS, st.just(""), st.just(f"due/{TIME}"), st.just(0)),
+)
 
 
 @given(TEXTS)
@@ -24,10 +27,14 @@ def test_a_text_is_quoted_as_the_encoder_of_everything_else_quotes_it(text: str)
     assert quoted(text).encode() == orjson.dumps(text)
 
 
-@given(TEXTS, CAUSES, st.dictionaries(TEXTS, VALUES, max_size=4))
-def test_an_outcome_is_the_json_of_the_whole(subject: str, cause: Cause, data: dict[str, Any]) -> None:
+@given(TEXTS, CAUSES, TEXTS, TEXTS, st.dictionaries(TEXTS, VALUES, max_size=4))
+def test_an_outcome_is_the_json_of_the_whole(
+    subject: str, cause: Cause, rule: str, reason: str, more: dict[str, Any]
+) -> None:
+    more.pop("rule", None)
+    more.pop("reason", None)
     decision = Decision("mts", subject, quoted(subject), TIME, cause, "0123456789abcdef")
-    outcome = Outcome(decision, "points.credited", "f00d", data)
+    outcome = Outcome(decision, "points.credited", "f00d", rule, reason, more)
     assert outcome.encoded() == orjson.dumps(
         {
             "specversion": "1.0",
@@ -40,7 +47,7 @@ def test_an_outcome_is_the_json_of_the_whole(subject: str, cause: Cause, data: d
             "causationid": cause.id,
             "revision": "0123456789abcdef",
             "datacontenttype": "application/json",
-            "data": data,
+            "data": {"rule": rule, "reason": reason, **more},
         }
     )
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from agents.fold import TaskState
+from agents.rows import Rows
 from engine.due_queue import HeapQueue, IndexedQueue, due_queue
 from schemas.account import NEVER
 from schemas.account_codec import next_due
@@ -208,16 +209,13 @@ def test_a_new_store_takes_rows_without_looking_for_them(
     store.close()
 
 
-def never(key: bytes) -> int:
-    """No row is due."""
-    del key
-    return NEVER
+NO_ROWS: Final = Rows(MemoryStore())
 
 
 def test_only_the_store_on_disk_has_an_index_and_the_queue_makes_use_of_it(tmp_path: Path) -> None:
     store = rocks_at(tmp_path)
-    assert isinstance(due_queue(store, never), IndexedQueue)
-    assert isinstance(due_queue(MemoryStore(), never), HeapQueue)
+    assert isinstance(due_queue(store, NO_ROWS), IndexedQueue)
+    assert isinstance(due_queue(MemoryStore(), NO_ROWS), HeapQueue)
     store.close()
 
 
@@ -230,7 +228,7 @@ def test_a_task_is_opened_without_reading_its_rows(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(RocksStore, "items", refuse)
     TaskState(store, ENGINE)
-    assert due_queue(store, never).first(0) == b"mts/0"
+    assert due_queue(store, NO_ROWS).first(0) == b"mts/0"
     store.close()
 
 
@@ -241,17 +239,13 @@ def test_both_queues_give_the_same_rows_in_the_same_order_what_is_not_committed_
 ) -> None:
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
         patched.setattr("engine.due_queue.PAGE_ENTRIES", data.draw(st.sampled_from([1, 2, 3, 1000])))
-        store, rows = rocks_at(directory), MemoryStore()
+        store, latest = rocks_at(directory), MemoryStore()
         before = data.draw(st.dictionaries(KEYS, ROWS))
         store.put_many(before, None)
-        rows.put_many(before, None)
+        latest.put_many(before, None)
+        now = Rows(latest)
         changed: dict[bytes, bytes | None] = {}
-
-        def moment_of(key: bytes) -> int:
-            value = changed.get(key) or rows.get(key)
-            return NEVER if value is None else next_due(value)
-
-        queues = (IndexedQueue(store), HeapQueue(rows, moment_of))
+        queues = (IndexedQueue(store), HeapQueue(latest, now))
         for _ in range(data.draw(st.integers(1, 25))):
             step = data.draw(st.sampled_from(["first", "first", "put", "act", "commit"]))
             until, moment = data.draw(TIMES), data.draw(MOMENTS)
@@ -259,13 +253,13 @@ def test_both_queues_give_the_same_rows_in_the_same_order_what_is_not_committed_
             if step in ("first", "act"):
                 key, other = (queue.first(until) for queue in queues)
                 assert key == other
-            if step in ("put", "act") and key is not None and moment != moment_of(key):
+            if step in ("put", "act") and key is not None and moment != now.of(key):
                 changed[key] = row_of(moment)
+                latest.put_many({key: row_of(moment)}, None)
                 for queue in queues:
                     queue.put(key, moment)
             elif step == "commit":
                 store.put_many(changed, None)
-                rows.put_many(changed, None)
                 changed = {}
                 for queue in queues:
                     queue.committed()

@@ -138,40 +138,40 @@ def test_a_bug_there_is_a_bug_here() -> None:
     assert str(told) == "the I/O process failed: ZeroDivisionError: division by zero"
 
 
-def test_while_hashes_of_what_was_fetched_are_computed_others_are_answered() -> None:
-    hashed = 0
+def test_while_what_was_fetched_is_read_ahead_others_are_answered() -> None:
+    done = 0
     between: list[int] = []
 
-    def hash_of(value: bytes | None) -> bytes:
-        nonlocal hashed
-        hashed += 1
-        return b"hash of " + (value or b"")
+    def read_ahead(value: bytes | None, key: bytes | None) -> bytes:
+        nonlocal done
+        done += 1
+        return b"read of %b with %b" % (value or b"", key or b"")
 
     async def answer_others() -> None:
         while True:
-            between.append(hashed)
+            between.append(done)
             await asyncio.sleep(0)
 
     async def play() -> list[Any]:
         mine, other = socket.socketpair()
         with mine, other:
-            server = io_server._Server(mine, Rooms(), read_settings({}), {"hashed": hash_of})
-            records = [Refused(n, n, None, b"%d" % n) for n in range(2_500)]
+            server = io_server._Server(mine, Rooms(), read_settings({}), {"ahead": read_ahead})
+            records = [Refused(n, n, b"key of %d" % n, b"%d" % n) for n in range(2_500)]
             others = asyncio.ensure_future(answer_others())
-            hashed_ones = {
-                TP("hashed", 0): records[:1_500],
-                TP("hashed", 1): records[1_500:1_900],
-                TP("hashed", 2): records[1_900:],
+            ones = {
+                TP("ahead", 0): records[:1_500],
+                TP("ahead", 1): records[1_500:1_900],
+                TP("ahead", 2): records[1_900:],
             }
-            read = Read({**hashed_ones, TP("plain", 0): records}, {})
+            read = Read({**ones, TP("plain", 0): records}, {})
             packed = await server._packed(read)
             others.cancel()
             return packed
 
     *parts, (*_, none, _) = asyncio.run(play())
-    for _, _, _, _, _, values, hashes, _ in parts:
-        assert hashes == [b"hash of " + value for value in values]
-    assert sum(len(hashes) for *_, hashes, _ in parts) == 2_500
+    for _, _, _, _, keys, values, ahead, _ in parts:
+        assert ahead == [b"read of %b with %b" % pair for pair in zip(values, keys, strict=True)]
+    assert sum(len(ahead) for *_, ahead, _ in parts) == 2_500
     assert none == []
-    steps = [later - earlier for earlier, later in pairwise([0, *between, hashed])]
-    assert sum(steps) == 2_500 and max(steps) == io_server.HASHED_AT_ONCE
+    steps = [later - earlier for earlier, later in pairwise([0, *between, done])]
+    assert sum(steps) == 2_500 and max(steps) == io_server.READ_AHEAD_AT_ONCE

@@ -64,6 +64,10 @@ class Rows(dict[bytes, bytes]):
         """Take rows over."""
         self.update(rows)
 
+    def has_any(self, beginnings: tuple[bytes, ...]) -> bool:
+        """Whether there is a row whose key begins with one of these."""
+        return any(key.startswith(beginnings) for key in self)
+
 
 class Out(NamedTuple):
     """One record to be written: the topic's short name, the partition, key, value, timestamp."""

@@ -59,10 +59,10 @@ def command(bootstrap: str | None, development_key: bool, programmes_dir: Path |
     programmes = deployment.load(programmes_dir)
     talk(settings, need_topics)
 
-    from agents.worker import event_hashes, loyalty_task, run_worker
+    from agents.worker import loyalty_task, reading_ahead, run_worker
     from engine.decide import Engine
 
     try:
-        return run_worker(settings, loyalty_task(Engine(programmes, key)), event_hashes())
+        return run_worker(settings, loyalty_task(Engine(programmes, key)), reading_ahead())
     except SettingsError as error:
         raise LoyaltyError(str(error)) from error
