@@ -20,7 +20,7 @@ def due_entry(turn: Turn, outcomes: list[bytes]) -> bytes:
     """The entry of a due moment."""
     pieces = _pieces(turn)
     head = f'{pieces.due}{turn.row.id_json},"time":"{turn.text}{pieces.revision},"due":"{turn.text}","outcomes":['
-    return head.encode() + b",".join(outcomes) + b"]}"
+    return b"".join((head.encode(), b",".join(outcomes), b"]}")) if outcomes else f"{head}]}}".encode()
 
 
 def event_entry(turn: Turn, event: Event, outcomes: list[bytes]) -> bytes:
@@ -30,6 +30,8 @@ def event_entry(turn: Turn, event: Event, outcomes: list[bytes]) -> bytes:
         f'{pieces.event}{turn.row.id_json},"time":"{turn.text}{pieces.revision},"content":"{event.content.hex()}"'
         ',"event":'
     )
+    if not outcomes:
+        return b"".join((head.encode(), event.kept, b',"outcomes":[]}'))
     return b"".join((head.encode(), event.kept, b',"outcomes":[', b",".join(outcomes), b"]}"))
 
 

@@ -117,6 +117,13 @@ class Zone:
             return f"{day.date}{hours}{minutes}{seconds}.{fraction:06}{day.offset}"
         return f"{day.date}{hours}{minutes}{seconds}{day.offset}"
 
+    def spelled(self, time: int, given: str) -> str:
+        """The same of an instant that somebody wrote as `given`, which mostly is this very text."""
+        day = self._local_day(time)
+        if len(given) == 25 and given.endswith(day.offset) and given[10] == "T" and given[17] != "6":
+            return given
+        return self.text(time)
+
     def _local_day(self, time: int) -> _LocalDay:
         day = self._last
         return day if day.start <= time < day.end else self._other_day(time)

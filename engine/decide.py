@@ -66,7 +66,7 @@ class Engine:
     def act(self, row: Account) -> Turn:
         """Let the next due moment of the row act."""
         turn = due.act(self.books.at(row.operator, row.next_due), row)
-        self._look_ahead(row)
+        self._look_ahead(row, turn)
         return turn
 
     def refuse(self, row: Account, event: Event) -> int:
@@ -99,7 +99,8 @@ class Engine:
         """
         turns = self.due(row, event.time) if row.next_due <= event.time else []
         book = self.books.at(row.operator, event.time)
-        turn = Turn(book, row, Cause(row.operator, row.id, event.source, event.id, event.time))
+        cause = Cause(row.operator, row.id, event.source, event.id, event.time)
+        turn = Turn(book, row, cause, book.zone.spelled(event.time, event.time_text))
         self._remember(row, known, event.identity, event.content, event.time)
         self._handle(turn, event)
         return self._finish(row, turn, turns)
@@ -123,13 +124,14 @@ class Engine:
     def _finish(self, row: Account, turn: Turn, turns: list[Turn]) -> list[Turn]:
         turns.append(turn)
         row.clock = max(row.clock, turn.time)
-        self._look_ahead(row)
+        self._look_ahead(row, turn)
         if row.next_due <= row.clock:
             turns += self.due(row, row.clock)
         return turns
 
-    def _look_ahead(self, row: Account) -> None:
-        row.next_due = due.next_moment(self.books.at(row.operator, row.clock), row)
+    def _look_ahead(self, row: Account, turn: Turn) -> None:
+        book = turn.book if turn.time == row.clock else self.books.at(row.operator, row.clock)
+        row.next_due = due.next_moment(book, row)
 
     def _handle(self, turn: Turn, event: Event) -> None:
         if event.type in requests.TYPES:

@@ -34,7 +34,7 @@ class Forgotten:
         return key_begins(operator) + self._hashed(operator, account).encode()
 
     def _hashed(self, operator: str, account: str) -> str:
-        return self._hash.of(f"{operator}\0{account}".encode()).hex()
+        return self._hash.hex_of(f"{operator}\0{account}".encode())
 
 
 def key_begins(operator: str) -> bytes:

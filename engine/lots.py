@@ -38,7 +38,7 @@ def ends_on(book: Rulebook, lot: Lot) -> int:
 
 def lot_id(outcome: str, number: int = 0) -> str:
     """Name of the lot that an outcome brings: part of a hash, so that the same history gives the same names."""
-    return _NAME.of(f"{outcome}/{number}".encode()).hex()
+    return _NAME.hex_of(f"{outcome}/{number}".encode())
 
 
 def add(row: Account, lot: Lot) -> None:

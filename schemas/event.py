@@ -46,9 +46,9 @@ class Tariff:
 class Event:
     """One readable inbound event.
 
-    `time` is the instant it happened, in microseconds since the Unix epoch. `data` holds the fields that
-    SPEC section 1 names, converted: money and percentages as `Decimal`, dates as proleptic ordinals
-    (`date.toordinal()`), tariffs as `Tariff`; absent optional fields are absent keys, defaults are filled
+    `time` is the instant it happened, in microseconds since the Unix epoch, `time_text` the same as it came. `data`
+    holds the fields that SPEC section 1 names, converted: money and percentages as `Decimal`, dates as proleptic
+    ordinals (`date.toordinal()`), tariffs as `Tariff`; absent optional fields are absent keys, defaults are filled
     in, unknown fields are left out. `identity` is a 64-bit hash of (source, id) (operator and account are
     the row's key), `content` a 64-bit hash of the whole record in canonical JSON, and `id_hash` for a payment what
     a refund finds it by (see `schemas.payment_key`), for others 0. `raw` is the record's
@@ -57,7 +57,7 @@ class Event:
 
     __slots__ = (
         "account", "content", "data", "id", "id_hash", "identity", "kept", "operator", "raw", "source",
-        "time", "type",
+        "time", "time_text", "type",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +68,7 @@ class Event:
         source: str,
         id: str,
         time: int,
+        time_text: str,
         data: dict[str, Any],
         identity: bytes,
         content: bytes,
@@ -81,6 +82,7 @@ class Event:
         self.source: Final = source
         self.id: Final = id
         self.time: Final = time
+        self.time_text: Final = time_text
         self.data: Final = data
         self.identity: Final = identity
         self.content: Final = content

@@ -87,7 +87,7 @@ class Decision:
                 position,
             )
         )
-        return _ID.of(text.encode()).hex()
+        return _ID.hex_of(text.encode())
 
 
 @mypyc_attr(acyclic=True)

@@ -22,3 +22,9 @@ class ShortHash:
         hashed = self._begun.copy()
         hashed.update(data)
         return hashed.digest()
+
+    def hex_of(self, data: bytes) -> str:
+        """The same in hexadecimal digits."""
+        hashed = self._begun.copy()
+        hashed.update(data)
+        return hashed.hexdigest()
