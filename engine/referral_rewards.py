@@ -54,5 +54,5 @@ def _climb(turn: Turn, reward: AdvocateReward) -> None:
         discounts.change(
             turn, active, "referral-completed", percent=step.percent, last_day=max(last, active.last_day)
         )
-    if step.entitlement is not None and step.friends == count:
-        entitlements.grant(turn, step.entitlement, "referral-completed")
+    if step.grant is not None and step.friends == count:
+        entitlements.grant(turn, step.grant, "referral-completed")

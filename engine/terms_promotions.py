@@ -6,7 +6,7 @@ same names; only days are ordinals here, 0 for none.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from engine.terms_forms import Days, Speeds, ordinal
 from schemas import programme_promotions as definition
@@ -67,7 +67,9 @@ class Variant:
 
     def __init__(self, rule: str, section: definition.Variant) -> None:
         self.tariffs: Final = tuple(TariffMatch(match) for match in section.tariffs)
+        self.terms: Final[dict[str, Any]] = section.terms
         self.grant: Final = Grant(rule, section.terms)
+        """The entitlement on these terms, ready to be granted."""
 
 
 class EntitlementPromotion:

@@ -20,7 +20,9 @@ class LadderStep:
         self.friends: Final = section.friends
         self.percent: Final = section.percent
         self.months: Final = section.months
-        self.entitlement: Final = None if section.entitlement is None else Grant(section.entitlement, {})
+        self.entitlement: Final = section.entitlement
+        self.grant: Final = None if section.entitlement is None else Grant(section.entitlement, {})
+        """The entitlement, ready to be granted."""
 
 
 class AdvocateReward:
