@@ -30,16 +30,20 @@ def event_entry(turn: Turn, event: Event, outcomes: list[bytes]) -> bytes:
         f'{pieces.event}{turn.row.id_json},"time":"{turn.text}{pieces.revision},"content":"{event.content.hex()}"'
         ',"event":'
     )
-    if not outcomes:
-        return b"".join((head.encode(), event.kept, b',"outcomes":[]}'))
-    return b"".join((head.encode(), event.kept, b',"outcomes":[', b",".join(outcomes), b"]}"))
+    return _entry(head, event.kept, outcomes)
 
 
 def link_entry(turn: Turn, link: Link, outcomes: list[bytes]) -> bytes:
     """The entry of a step that another account sent."""
     pieces = _pieces(turn)
     head = f'{pieces.link}{turn.row.id_json},"time":"{turn.text}{pieces.revision},"link":'
-    return b"".join((head.encode(), link.encoded(), b',"outcomes":[', b",".join(outcomes), b"]}"))
+    return _entry(head, link.encoded(), outcomes)
+
+
+def _entry(head: str, applied: bytes, outcomes: list[bytes]) -> bytes:
+    if not outcomes:
+        return b"".join((head.encode(), applied, b',"outcomes":[]}'))
+    return b"".join((head.encode(), applied, b',"outcomes":[', b",".join(outcomes), b"]}"))
 
 
 class _Pieces:

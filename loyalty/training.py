@@ -15,7 +15,6 @@ from loyalty.sample_events import OPERATOR, ZONE, Arrival
 from loyalty.sample_month import sample_month
 from loyalty.ticks import midnights
 from schemas.record import Record
-from schemas.topics import LINKS
 from schemas.wire import read_ahead
 from streams.record_batch import record_batches
 from streams.store import MemoryStore
@@ -32,9 +31,10 @@ def train() -> int:
     Every other time the records are read ahead, as the I/O process does.
     """
     engine = deployment.engine(None)
-    unread = _records(sample_month(lambda account: engine.codes.code(OPERATOR, account)))
+    sample = sample_month(lambda account: engine.codes.code(OPERATOR, account))
+    kinds = [_records(sample, ahead=False), _records(sample, ahead=True)]
     for number in range(ROUNDS):
-        records = _ahead(unread) if number % 2 else unread
+        records = kinds[number % 2]
         store = MemoryStore()
         task = TaskState(store, engine)
         left = records
@@ -46,33 +46,25 @@ def train() -> int:
                 batch._set_producer_state(0, 0, 0)
             store.put_many(result.rows, len(records) - len(left))
             task.committed()
-    return len(unread)
+    return len(records)
 
 
-def _records(arrivals: Sequence[Arrival]) -> list[Record]:
+def _records(arrivals: Sequence[Arrival], *, ahead: bool) -> list[Record]:
     """The sample, with its ticks and its lines that are no events, as the one task there is reads it."""
     lines = [arrival.line for arrival in arrivals]
     facts = read_feed(lines, operators={OPERATOR}, refuse=lambda _: None, as_arrived=True, raw=True)
     ticked = with_ticks(facts, midnights({ZONE.name}, arrivals[0].at, arrivals[-1].at))
     return [
-        Record(entry.topic, 0, offset, entry.timestamp, entry.key, entry.value)
-        for offset, entry in enumerate(route(ticked, 1))
-    ]
-
-
-def _ahead(records: Sequence[Record]) -> list[Record]:
-    """The records as the I/O process gives them to the one that decides."""
-    return [
         Record(
-            record.topic,
-            record.partition,
-            record.offset,
-            record.timestamp,
-            record.key,
-            record.value,
-            b"" if record.topic == LINKS.name else read_ahead(record.value, record.key),
+            entry.topic,
+            0,
+            offset,
+            entry.timestamp,
+            entry.key,
+            entry.value,
+            read_ahead(entry.value, entry.key) if ahead else b"",
         )
-        for record in records
+        for offset, entry in enumerate(route(ticked, 1))
     ]
 
 

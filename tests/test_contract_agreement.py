@@ -23,7 +23,7 @@ EXAMPLES_MAX = 400
 OPERATORS = frozenset({"orgtechservice", "mts"})
 
 EVENT_FIELDS = (
-    "operator", "account", "type", "source", "id", "time", "identity", "content", "id_hash", "raw", "kept",
+    "operator", "account", "type", "source", "id", "time", "time_text", "identity", "content", "id_hash", "raw", "kept",
 )  # fmt: skip
 
 REASONS = {value for name, value in vars(dead_letter).items() if name.isupper()}
@@ -191,7 +191,7 @@ def ahead_of(value: bytes) -> bytes:
 
 
 def outcome_of(value: bytes, ahead: bytes) -> tuple[Any, ...]:
-    """What reading comes to: all of the event, or the refusal."""
+    """What reading comes to: the event but for its data, or the refusal."""
     try:
         event = read_event(value, key=None, topic=None, operators=OPERATORS, ahead=ahead)
     except Unreadable as unreadable:
