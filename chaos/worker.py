@@ -85,9 +85,9 @@ class Watched:
         self._order.reached(MID_PUBLISH)
         return end
 
-    async def send_offsets(self, offsets: Mapping[TP, int], group: str) -> None:
+    async def send_offsets(self, offsets: Mapping[TP, int], group: str, note: str) -> None:
         """With a point once the broker has the offsets."""
-        await self._producer.send_offsets(offsets, group)
+        await self._producer.send_offsets(offsets, group, note)
         self._order.reached(AFTER_OFFSETS)
 
     async def commit(self) -> None:

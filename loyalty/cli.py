@@ -28,6 +28,7 @@ ORDER: Final = (
     "topics",
     "dead-letters",
     "audit",
+    "restore",
     "forget",
     "check",
     "rules",

@@ -8,26 +8,19 @@ from where it was, and if any state that replay passes through is the row in the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from agents.replay import Problem, Replay
+from agents.replay import Problem
 from engine.decide import Engine
-from loyalty.errors import LoyaltyError
 from loyalty.log_reader import LogReader
 from loyalty.row_fields import fields, same
-from schemas.journal_erasure import heads, is_head
-from schemas.topics import JOURNAL
+from loyalty.task_books import Progress, TaskBooks
 from streams.settings import Settings
-from streams.table import changelog_topic
 
 PAUSE_SECONDS: Final = 0.5
 QUIET_ROUNDS: Final = 3
 """Rounds in which nothing moves, after which a suspect is a difference."""
 ROUNDS_MAX: Final = 40
-
-Progress = Callable[[int, int, int], None]
-"""Called with partition, offsets read and offsets known of its journal and changelog."""
 
 
 class Difference(NamedTuple):
@@ -64,8 +57,8 @@ async def audit(settings: Settings, engine: Engine, operator: str | None, progre
     found = Parity(0, 0, [], [], 0, 0)
     async with LogReader(settings) as reader:
         for partition in range(settings.partitions):
-            one = _Partition(settings, engine, operator, reader, partition, progress)
-            found = _sum(found, await one.audit())
+            books = TaskBooks(settings, engine, operator, reader, partition, progress)
+            found = _sum(found, await _audited(books))
     return found
 
 
@@ -80,117 +73,45 @@ def _sum(one: Parity, other: Parity) -> Parity:
     )
 
 
-class _Partition:
+async def _audited(books: TaskBooks) -> Parity:
     """The audit of one partition."""
+    await books.begin()
+    books.passed = {key: {books.replay.row(key)} for key in books.differing()}
+    await _follow(books)
+    replay = books.replay
+    return Parity(
+        replay.entries,
+        len(replay.rows.keys() | books.table.keys()),
+        [_difference(books, key) for key in sorted(books.passed)],
+        [(books.partition, problem) for problem in replay.problems],
+        replay.disagreements,
+        replay.forgotten,
+    )
 
-    def __init__(
-        self,
-        settings: Settings,
-        engine: Engine,
-        operator: str | None,
-        reader: LogReader,
-        partition: int,
-        progress: Progress,
-    ) -> None:
-        self._changelog: Final = changelog_topic(settings.application_id)
-        self._prefix: Final = b"" if operator is None else f"{operator}/".encode()
-        self._reader: Final = reader
-        self._partition: Final = partition
-        self._progress: Final = progress
-        self._replay: Final = Replay(engine)
-        self._table: Final[dict[bytes, bytes]] = {}
-        self._at: Final[dict[str, int]] = {}
-        self._known: Final[dict[str, int]] = {}
-        self._suspects: dict[bytes, set[bytes | None]] = {}
-        """Key → every row that replay has passed through since it became a suspect."""
 
-    async def audit(self) -> Parity:
-        first, end = await self._reader.bounds(JOURNAL.name, self._partition)
-        if first > 0 and not await self._begins_anew(first, end):
-            raise LoyaltyError(
-                f"{JOURNAL.name} partition {self._partition} begins at offset {first}: what was before it is deleted, "
-                "so nothing can be rebuilt from it; keep the journal for ever (retention.ms=-1)"
-            )
-        await self._read_journal()
-        await self._read_table()
-        keys = self._replay.rows.keys() | self._table.keys()
-        self._suspects = {
-            key: {self._replay.row(key)}
-            for key in keys
-            if not same(self._replay.row(key), self._table.get(key))
+async def _follow(books: TaskBooks) -> None:
+    """Read on until every suspect is explained, or nothing moves any more."""
+    quiet = 0
+    for _ in range(ROUNDS_MAX):
+        if not books.passed or quiet == QUIET_ROUNDS:
+            return
+        await asyncio.sleep(PAUSE_SECONDS)
+        # In this order: what explains a row that was read is in the journal by then, or soon.
+        moved = await books.read_table()
+        moved |= await books.read_journal()
+        quiet = 0 if moved else quiet + 1
+        books.passed = {
+            key: passed
+            for key, passed in books.passed.items()
+            if not any(same(row, books.table.get(key)) for row in passed)
         }
-        await self._follow()
-        return Parity(
-            self._replay.entries,
-            len(self._replay.rows.keys() | self._table.keys()),
-            [self._difference(key) for key in sorted(self._suspects)],
-            [(self._partition, problem) for problem in self._replay.problems],
-            self._replay.disagreements,
-            self._replay.forgotten,
-        )
 
-    async def _begins_anew(self, first: int, end: int) -> bool:
-        """Whether what was before was not lost: `loyalty forget` has written all that is kept of it behind it."""
-        async for records in self._reader.read(JOURNAL.name, self._partition, first, end):
-            return heads(records[0].value, first) and records[0].offset == first
-        return False
 
-    async def _follow(self) -> None:
-        quiet = 0
-        for _ in range(ROUNDS_MAX):
-            if not self._suspects or quiet == QUIET_ROUNDS:
-                return
-            await asyncio.sleep(PAUSE_SECONDS)
-            # In this order: what explains a row that was read is in the journal by then, or soon.
-            moved = await self._read_table()
-            moved |= await self._read_journal()
-            quiet = 0 if moved else quiet + 1
-            self._suspects = {
-                key: passed
-                for key, passed in self._suspects.items()
-                if not any(same(row, self._table.get(key)) for row in passed)
-            }
-
-    async def _read_journal(self) -> bool:
-        def take(key: bytes, value: bytes | None, offset: int) -> None:
-            self._replay.take(key, value or b"", offset)
-            passed = self._suspects.get(key)
-            if passed is not None:
-                passed.add(self._replay.row(key))
-
-        return await self._read(JOURNAL.name, take)
-
-    async def _read_table(self) -> bool:
-        def take(key: bytes, value: bytes | None, offset: int) -> None:
-            if value is None:
-                self._table.pop(key, None)
-            else:
-                self._table[key] = value
-
-        return await self._read(self._changelog, take)
-
-    async def _read(self, topic: str, take: Callable[[bytes, bytes | None, int], None]) -> bool:
-        """Read a topic on to its stable end; whether there was anything."""
-        first, end = await self._reader.bounds(topic, self._partition)
-        start = self._at.get(topic, first)
-        self._known[topic] = end
-        async for records in self._reader.read(topic, self._partition, start, end):
-            for record in records:
-                key = record.key or b""
-                if key.startswith(self._prefix) or is_head(record.value):
-                    take(key, record.value, record.offset)
-            self._at[topic] = records[-1].offset + 1
-            self._progress(self._partition, sum(self._at.values()), sum(self._known.values()))
-            await asyncio.sleep(0)
-        self._at[topic] = max(start, end)
-        self._progress(self._partition, sum(self._at.values()), sum(self._known.values()))
-        return end > start
-
-    def _difference(self, key: bytes) -> Difference:
-        given, there = (fields(row) for row in (self._replay.row(key), self._table.get(key)))
-        different = {
-            name: (given.get(name), there.get(name))
-            for name in sorted(given.keys() | there.keys())
-            if given.get(name) != there.get(name)
-        }
-        return Difference(key.decode("utf-8", "backslashreplace"), self._partition, different)
+def _difference(books: TaskBooks, key: bytes) -> Difference:
+    given, there = (fields(row) for row in (books.replay.row(key), books.table.get(key)))
+    different = {
+        name: (given.get(name), there.get(name))
+        for name in sorted(given.keys() | there.keys())
+        if given.get(name) != there.get(name)
+    }
+    return Difference(key.decode("utf-8", "backslashreplace"), books.partition, different)

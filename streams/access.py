@@ -60,6 +60,13 @@ def grants(settings: Settings) -> dict[str, list[Grant]]:
             *_topics(_names(INBOUND), "Write"),
             send,
         ],
+        "restorer": [
+            *look,
+            *_topics([*_names(TASK), JOURNAL.name], "Read"),
+            *_topics([changelog], "Read", "Write"),
+            Grant("group", application, ("Read",)),
+            Grant("transactional-id", f"{application}-task-", ("Write", "Describe"), prefixed=True),
+        ],
         "eraser": [
             *look,
             *_topics([*_names([*INBOUND, *written]), changelog], "Read", "Write"),
@@ -81,6 +88,7 @@ MEANING: Final[dict[str, str]] = {
     "consumer": "reads outcomes, read_committed, with groups named loyalty-consumer-…",
     "auditor": "reads journal and rows, writes nothing ('loyalty audit', 'account', 'history')",
     "support": "looks at members and sends dead letters again ('loyalty dead-letters', 'account', 'history')",
+    "restorer": "writes lost rows again ('loyalty restore'); nobody has these rights from day to day",
     "eraser": "erases people ('loyalty forget'); nobody has these rights from day to day",
 }
 """Role → who it is."""

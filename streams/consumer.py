@@ -19,6 +19,7 @@ from faust.types import TP, ConsumerMessage, Message
 
 from schemas.record import Record
 from streams.kafka_log import KafkaLog
+from streams.log import Committed
 from streams.lost_records import Bounds
 from streams.offsets import committed_offsets
 from streams.reader import TaskReader
@@ -59,11 +60,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         answer = await client.send(client.get_random_node(), MetadataRequest([]))
         return str(answer.cluster_id)
 
-    async def committed(self, tps: Iterable[TP]) -> dict[TP, int | None]:
-        """The offsets the group has committed; None where it has none."""
+    async def committed(self, tps: Iterable[TP]) -> Committed:
+        """What the group has committed of these."""
         coordinator = self._ensure_consumer()._coordinator
-        offsets: dict[TP, int | None] = await self.call_thread(committed_offsets, coordinator, list(tps))
-        return offsets
+        found: Committed = await self.call_thread(committed_offsets, coordinator, list(tps))
+        return found
 
 
 class Consumer(driver.Consumer):

@@ -119,7 +119,7 @@ class IoProcess:
         await self._ask(OPEN, partition, number=number)
         return IoWriter(self, number)
 
-    async def write(self, handle: int, sends: Sends, offsets: Mapping[TP, int]) -> list[int]:
+    async def write(self, handle: int, sends: Sends, offsets: Mapping[TP, int], note: str) -> list[int]:
         """Have a writer that was opened write."""
         room = await self._free.get()
         number = self._next()
@@ -129,6 +129,7 @@ class IoProcess:
             (
                 [(topic, to, c.keys, c.values, c.timestamps) for topic, to, c in sends],
                 [(*tp, offset) for tp, offset in offsets.items()],
+                note,
             ),
         )
         limit = self._settings.transaction_ms_max / 1000
@@ -211,9 +212,9 @@ class IoWriter:
         self._io: Final = io
         self._handle: Final = handle
 
-    async def write(self, sends: Sends, offsets: Mapping[TP, int]) -> list[int]:
+    async def write(self, sends: Sends, offsets: Mapping[TP, int], note: str) -> list[int]:
         """See `TaskWriter`."""
-        return await self._io.write(self._handle, sends, offsets)
+        return await self._io.write(self._handle, sends, offsets, note)
 
     async def close(self) -> None:
         """See `TaskWriter`."""

@@ -195,10 +195,12 @@ class _Server:
         handle: int,
         sends: Sequence[tuple[str, int, list[bytes | None], list[bytes | None], list[int]]],
         offsets: Sequence[tuple[str, int, int]],
+        note: str,
     ) -> list[int]:
         return await self._writers[handle].write(
             [(topic, to, Columns(keys, values, stamps)) for topic, to, keys, values, stamps in sends],
             {TP(topic, partition): offset for topic, partition, offset in offsets},
+            note,
         )
 
     async def _close(self, handle: int) -> None:

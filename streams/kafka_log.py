@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from faust.types import TP
 
 from streams.io_process import IoProcess
+from streams.log import Committed
 from streams.lost_records import Bounds
 
 
@@ -16,7 +17,7 @@ class Member(Protocol):
 
     async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]: ...
     async def cluster_id(self) -> str: ...
-    async def committed(self, tps: Iterable[TP]) -> dict[TP, int | None]: ...
+    async def committed(self, tps: Iterable[TP]) -> Committed: ...
 
 
 class KafkaLog:

@@ -39,6 +39,13 @@ class Wanted(NamedTuple):
         return frozenset((*self.urgent, *self.others, *self.watched))
 
 
+class Committed(NamedTuple):
+    """What a group has committed of some partitions: the next offsets (None where it has none), and the notes with them."""
+
+    offsets: dict[TP, int | None]
+    notes: dict[TP, str]
+
+
 class Fetched(NamedTuple):
     """What one fetch brought, and how far each partition has been read."""
 
@@ -76,8 +83,8 @@ class TaskLog(Protocol):
         """Fetch `offsets` from there on (None: from the beginning), whatever was fetched before."""
         ...
 
-    async def committed(self, tps: Iterable[TP]) -> dict[TP, int | None]:
-        """The offsets the group has committed; None where it has none."""
+    async def committed(self, tps: Iterable[TP]) -> Committed:
+        """What the group has committed of these."""
         ...
 
     async def rest(self, tps: Iterable[TP]) -> None:
@@ -100,8 +107,8 @@ class TaskProducer(Protocol):
         """Write records, which are gone through once, and wait for them; returns the offset after the last one."""
         ...
 
-    async def send_offsets(self, offsets: Mapping[TP, int], group: str) -> None:
-        """Have the transaction commit these offsets, the next ones to read, for the group."""
+    async def send_offsets(self, offsets: Mapping[TP, int], group: str, note: str) -> None:
+        """Have the transaction commit these offsets, the next ones to read, for the group; each with this note."""
         ...
 
     async def commit(self) -> None:

@@ -23,12 +23,14 @@ from aiokafka.errors import (
 from aiokafka.protocol.commit import OffsetFetchRequest
 from faust.types import TP
 
+from streams.log import Committed
+
 AGAIN_SECONDS: Final = 0.1
 NONE: Final = -1
 
 
-async def committed_offsets(coordinator: Any, tps: Iterable[TP]) -> dict[TP, int | None]:
-    """What the client's group coordinator says is committed; None where nothing ever was.
+async def committed_offsets(coordinator: Any, tps: Iterable[TP]) -> Committed:
+    """What the client's group coordinator says is committed.
 
     Asks again for as long as the brokers cannot say. Raises KafkaError when they refuse.
     """
@@ -50,15 +52,20 @@ async def committed_offsets(coordinator: Any, tps: Iterable[TP]) -> dict[TP, int
         await asyncio.sleep(AGAIN_SECONDS)
 
 
-def _read(answer: Any, topics: dict[str, list[int]]) -> dict[TP, int | None]:
+def _read(answer: Any, topics: dict[str, list[int]]) -> Committed:
     _raise_for(getattr(answer, "error_code", 0))
-    found: dict[TP, int | None] = {}
+    found = Committed({}, {})
     for topic, partitions in answer.topics:
-        for partition, offset, _, code in partitions:
+        for partition, offset, note, code in partitions:
             _raise_for(code)
-            found[TP(topic, partition)] = None if offset == NONE else offset
+            tp = TP(topic, partition)
+            found.offsets[tp] = None if offset == NONE else offset
+            found.notes[tp] = note or ""
     silent = [
-        TP(topic, p) for topic, partitions in topics.items() for p in partitions if TP(topic, p) not in found
+        TP(topic, p)
+        for topic, partitions in topics.items()
+        for p in partitions
+        if TP(topic, p) not in found.offsets
     ]
     if silent:
         raise KafkaError(

@@ -63,9 +63,9 @@ class KafkaTaskProducer:
             end = (await delivery).offset + count
         return end
 
-    async def send_offsets(self, offsets: Mapping[TP, int], group: str) -> None:
-        """Have the transaction commit these offsets, the next ones to read, for the group."""
-        commits = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
+    async def send_offsets(self, offsets: Mapping[TP, int], group: str, note: str) -> None:
+        """Have the transaction commit these offsets, the next ones to read, for the group; each with this note."""
+        commits = {TopicPartition(*tp): OffsetAndMetadata(offset, note) for tp, offset in offsets.items()}
         await self._producer.send_offsets_to_transaction(commits, group)
 
     async def commit(self) -> None:

@@ -17,7 +17,8 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streams.log import Fetched, TaskLog, Wanted
-from streams.lost_records import find_lost, refuse_lost_records
+from streams.lost_records import Bounds, find_lost, refuse_lost_records
+from streams.lost_rows import refuse_cut, refuse_shortened
 from streams.store import Store
 from streams.tasks import Worker
 
@@ -46,14 +47,20 @@ async def recover_tasks(worker: Worker, tasks_log: TaskLog, partitions: Sequence
     tasks.keep_only(partitions)
     tasks.cluster_id = await tasks_log.cluster_id()
     stores = {TP(tasks.changelog, partition): tasks.store(partition) for partition in partitions}
+    inbound = [TP(topic, partition) for partition in partitions for topic in worker.task_topics]
     if stores:
-        await read_changelog(tasks_log, stores)
+        bounds = await tasks_log.bounds(stores)
+        notes = (await tasks_log.committed(inbound)).notes
+        for changelog in stores:
+            # Before a store is discarded for it: it may have what the changelog has lost.
+            mine = [notes[TP(topic, changelog.partition)] for topic in worker.task_topics]
+            refuse_shortened(changelog, bounds[changelog].end, mine)
+        await read_changelog(tasks_log, stores, bounds)
         await tasks_log.rest(stores)
     for partition in partitions:
         tasks.open_task(partition)
-    inbound = [TP(topic, partition) for partition in partitions for topic in worker.task_topics]
     if inbound:
-        committed = await tasks_log.committed(inbound)
+        committed = (await tasks_log.committed(inbound)).offsets
         for partition in partitions:
             refuse_lost_offsets(worker, partition, committed)
         lost = find_lost(committed, await tasks_log.bounds(inbound))
@@ -87,14 +94,14 @@ def begin_tasks(worker: Worker, partitions: Sequence[int], assignment: int) -> b
     return True
 
 
-async def read_changelog(tasks_log: TaskLog, stores: Mapping[TP, Store]) -> None:
-    """Read what the stores lack.
+async def read_changelog(tasks_log: TaskLog, stores: Mapping[TP, Store], bounds: Mapping[TP, Bounds]) -> None:
+    """Read what the stores lack, up to the stable ends (an exactly-once worker of Faust believes there is nothing to
+    recover, because the last stable offset is unknown before the first fetch).
 
-    It asks for the stable ends (an exactly-once worker of Faust believes there is nothing to recover, because
-    the last stable offset is unknown before the first fetch).
+    Raises KafkaError if it is no longer there.
     """
     started = monotonic()
-    ends = {tp: bounds.end for tp, bounds in (await tasks_log.bounds(stores)).items()}
+    ends = {tp: end for tp, (_, end) in bounds.items()}
     for tp, store in stores.items():
         if store.offset is not None and store.offset > ends[tp]:
             store.discard(
@@ -103,7 +110,9 @@ async def read_changelog(tasks_log: TaskLog, stores: Mapping[TP, Store]) -> None
             )
         if ends[tp] - (store.offset or 0) >= MANY_RECORDS:
             store.expect_many()
-    await tasks_log.read_from({tp: store.offset for tp, store in stores.items()})
+    begins = {tp: store.offset for tp, store in stores.items()}
+    refuse_cut(begins, bounds)
+    await tasks_log.read_from(begins)
     reading = _Reading(tasks_log, stores, ends)
     await reading.run()
     log.info(

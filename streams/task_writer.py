@@ -35,9 +35,9 @@ decided."""
 class TaskWriter(Protocol):
     """Writes the transactions of one task; opening it fenced the one before."""
 
-    async def write(self, sends: Sends, offsets: Mapping[TP, int]) -> list[int]:
-        """Commit records and the group's next offsets in one transaction; returns the offset after the last record
-        of each destination.
+    async def write(self, sends: Sends, offsets: Mapping[TP, int], note: str) -> list[int]:
+        """Commit records and the group's next offsets, with a note on them, in one transaction; returns the offset after
+        the last record of each destination.
 
         Raises KafkaError when the broker failed, refused, or took too long: it is aborted then if it still can be,
         and whether a commit that was under way has happened is unknown.
@@ -67,14 +67,14 @@ class ProducerWriter:
         producer = await open_producer(transactional_id(settings.application_id, partition))
         return cls(producer, settings, partition)
 
-    async def write(self, sends: Sends, offsets: Mapping[TP, int]) -> list[int]:
+    async def write(self, sends: Sends, offsets: Mapping[TP, int], note: str) -> list[int]:
         """See `TaskWriter`."""
         producer = self._producer
         await producer.begin()
         try:
             # The broker aborts what is open for longer: waiting on would be for nothing.
             async with asyncio.timeout(self._settings.transaction_ms_max / 1000):
-                ends = await self._publish(producer, sends, offsets)
+                ends = await self._publish(producer, sends, offsets, note)
                 await producer.commit()
         except TimeoutError as error:
             await self._abort()
@@ -88,7 +88,9 @@ class ProducerWriter:
         """See `TaskWriter`."""
         await self._producer.close()
 
-    async def _publish(self, producer: TaskProducer, sends: Sends, offsets: Mapping[TP, int]) -> list[int]:
+    async def _publish(
+        self, producer: TaskProducer, sends: Sends, offsets: Mapping[TP, int], note: str
+    ) -> list[int]:
         # Items are made one by one as a batch takes them: tens of thousands at a time would have the collector of
         # cyclic garbage go through all of them.
         waits = [
@@ -96,11 +98,11 @@ class ProducerWriter:
             for topic, to, columns in sends
         ]
         if offsets:
-            waits.append(self._send_offsets(offsets))
+            waits.append(self._send_offsets(offsets, note))
         return (await asyncio.gather(*waits))[: len(sends)]
 
-    async def _send_offsets(self, offsets: Mapping[TP, int]) -> int:
-        await self._producer.send_offsets(offsets, self._settings.application_id)
+    async def _send_offsets(self, offsets: Mapping[TP, int], note: str) -> int:
+        await self._producer.send_offsets(offsets, self._settings.application_id, note)
         return 0
 
     async def _abort(self) -> None:

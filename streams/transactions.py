@@ -18,6 +18,7 @@ from faust.types import TP
 from schemas.columns import Columns
 from schemas.record import Record
 from streams.destinations import by_destination, next_offsets
+from streams.lost_rows import note_of
 from streams.task import Batch, FoldResult
 from streams.task_writer import ABORT_SECONDS, OpenWriter, TaskWriter
 from streams.tasks import Worker
@@ -131,7 +132,8 @@ class Transactions:
         offsets = {
             TP(topic, partition): offset for topic, offset in next_offsets(records, result.consumed).items()
         }
-        ends = await writer.write(sends, offsets)
+        note = note_of(self._worker.tasks.store(partition).offset)
+        ends = await writer.write(sends, offsets, note)
         return ends[-1] if result.rows else None
 
     async def _open(self, partition: int) -> None:

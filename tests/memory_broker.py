@@ -53,6 +53,7 @@ class Transaction:
         self.places: Final[dict[TP, None]] = {}
         """Partitions it has written to, in that order; those whose marker is missing once it is decided."""
         self.offsets: Final[dict[TP, int]] = {}
+        self.notes: Final[dict[TP, str]] = {}
 
 
 class MemoryBroker:
@@ -64,6 +65,7 @@ class MemoryBroker:
         self._partitions: Final[dict[TP, MemoryPartition]] = {}
         self._transactions: Final[dict[str, Transaction]] = {}
         self.offsets: Final[dict[TP, int]] = {}
+        self.notes: Final[dict[TP, str]] = {}
         self.up = True
         self.counted: Final[Counter[str]] = Counter()
 
@@ -89,9 +91,11 @@ class MemoryBroker:
         self._joined(name, epoch, tp)
         return self.partition(tp).append(items, name)
 
-    def send_offsets(self, name: str, epoch: int, offsets: Mapping[TP, int]) -> None:
-        """Have the transaction commit these offsets."""
-        self._joined(name, epoch, OFFSETS).offsets.update(offsets)
+    def send_offsets(self, name: str, epoch: int, offsets: Mapping[TP, int], note: str) -> None:
+        """Have the transaction commit these offsets, with a note on each."""
+        transaction = self._joined(name, epoch, OFFSETS)
+        transaction.offsets.update(offsets)
+        transaction.notes.update(dict.fromkeys(offsets, note))
 
     def end(self, name: str, epoch: int, *, commit: bool) -> None:
         """Decide the transaction; the markers follow."""
@@ -165,7 +169,9 @@ class MemoryBroker:
             self.partition(tp).mark(name, commit=commit)
         elif commit:
             self.offsets.update(transaction.offsets)
+            self.notes.update(transaction.notes)
         del transaction.places[tp]
         if not transaction.places:
             transaction.offsets.clear()
+            transaction.notes.clear()
             transaction.state = State.EMPTY

@@ -16,7 +16,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from schemas.record import Fields, Record
-from streams.log import Fetched, Known, Wanted, known_end
+from streams.log import Committed, Fetched, Known, Wanted, known_end
 from streams.lost_records import Bounds
 from streams.record_batch import Item
 from tests.memory_broker import MemoryBroker
@@ -53,10 +53,10 @@ class MemoryProducer:
         )
         return first + len(written)
 
-    async def send_offsets(self, offsets: Mapping[TP, int], group: str) -> None:
+    async def send_offsets(self, offsets: Mapping[TP, int], group: str, note: str) -> None:
         """Have the transaction commit offsets."""
         await self._process.request(
-            "offsets", lambda: self._broker.send_offsets(self._name, self._epoch, offsets)
+            "offsets", lambda: self._broker.send_offsets(self._name, self._epoch, offsets, note)
         )
 
     async def commit(self) -> None:
@@ -144,10 +144,12 @@ class MemoryConnection:
             self._brought.pop(tp, None)
         await asyncio.sleep(0)
 
-    async def committed(self, tps: Iterable[TP]) -> dict[TP, int | None]:
+    async def committed(self, tps: Iterable[TP]) -> Committed:
         """The offsets of the group."""
+        offsets, notes = self._broker.offsets, self._broker.notes
         return await self._process.request(
-            "committed", lambda: {tp: self._broker.offsets.get(tp) for tp in tps}
+            "committed",
+            lambda: Committed({tp: offsets.get(tp) for tp in tps}, {tp: notes.get(tp, "") for tp in tps}),
         )
 
     async def rest(self, tps: Iterable[TP]) -> None:

@@ -31,9 +31,9 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
         Change(
             transactions.Transactions,
             "_publish",
-            "ends = await writer.write(sends, offsets)",
+            "ends = await writer.write(sends, offsets, note)",
             "self._worker.tasks.store(partition).put_many(result.rows, None); "
-            "ends = await writer.write(sends, offsets)",
+            "ends = await writer.write(sends, offsets, note)",
         ),
     ),
     "the store believes that it has more of the changelog than it has": (
@@ -71,9 +71,9 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
         Change(
             task_writer.ProducerWriter,
             "_publish",
-            "waits.append(self._send_offsets(offsets))",
+            "waits.append(self._send_offsets(offsets, note))",
             "ends = await asyncio.gather(*waits); await producer.commit(); await producer.begin(); "
-            "await self._send_offsets(offsets); return ends",
+            "await self._send_offsets(offsets, note); return ends",
         ),
     ),
     "the rest of a batch is dropped when a step does not finish it": (

@@ -7,7 +7,7 @@ import json
 import random
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -24,9 +24,10 @@ from schemas.record import Record
 from schemas.topics import JOURNAL, TOPIC_OF_TYPE
 from streams.table import changelog_topic
 from tests.case_runner import new_engine
+from tests.fed_histories import fed_history
 from tests.fold_world import FoldWorld, MemoryRows
 from tests.histories import History
-from tests.stream_world import Fed, World, empty_broker, until, world
+from tests.stream_world import World, empty_broker, until, world
 
 __all__ = ["empty_broker", "world"]
 
@@ -170,19 +171,10 @@ def _feed_steadily(world: World, stop: threading.Event) -> None:
     seed = 0
     while not stop.is_set():
         seed += 1
-        records = History(seed, ENGINE.codes.code).records
-        fed = [
-            Fed(TOPIC_OF_TYPE[json.loads(value)["type"]], key.decode(), value.decode(), _ms(moment))
-            for moment, key, value in records
-            if value.startswith(b'{"specversion": "1.0", "id"')
-        ]
+        fed = fed_history(seed)
         for at in range(0, len(fed), 40):
             world.feed(fed[at : at + 40])
             time.sleep(0.05)
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.astimezone(UTC).timestamp() * 1000)
 
 
 def _write(world: World, topic: str, partition: int, key: bytes, value: bytes) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.protocol.admin import CreateAclsRequest
@@ -26,7 +26,18 @@ from streams.settings import Settings, SettingsError, read_settings
 from tests.hostile import KEY, event
 from tests.stream_world import ROOT, World, until
 
-ROLES: Final = ("admin", "worker", "clock", "producer", "sender", "consumer", "auditor", "support", "eraser")
+ROLES: Final = (
+    "admin",
+    "worker",
+    "clock",
+    "producer",
+    "sender",
+    "consumer",
+    "auditor",
+    "support",
+    "restorer",
+    "eraser",
+)
 RESOURCES: Final = {"topic": 2, "group": 3, "transactional-id": 5}
 OPERATIONS: Final = {"Read": 3, "Write": 4, "Create": 5, "Delete": 6, "Describe": 8, "DescribeConfigs": 10}
 LITERAL, PREFIXED, ALLOW = 3, 4, 3
@@ -153,6 +164,12 @@ def loyalty(secured: Secured, role: str, *arguments: str, **more: str) -> subpro
     )
 
 
+async def delete_row(world: World, row: ConsumerRecord) -> None:
+    """Have the changelog lose a row."""
+    async with AIOKafkaProducer(**world.settings.kafka()) as producer:
+        await producer.send_and_wait(row.topic, None, key=row.key, partition=row.partition)
+
+
 async def may_write(settings: Settings, topic: str) -> bool:
     """Whether a role may write a topic."""
     async with AIOKafkaProducer(**settings.kafka(), request_timeout_ms=5_000) as producer:
@@ -219,6 +236,10 @@ def test_each_role_does_its_work_with_exactly_its_rights(secured: Secured, tmp_p
         worker.terminate()
         worker.wait(60)
     assert worker.returncode == 0, log.read_text()
+    (row,) = {record.key: record for record in world.read("loyalty-accounts-changelog")}.values()
+    asyncio.run(delete_row(world, row))
+    done = loyalty(secured, "restorer", "restore", "--yes")
+    assert (done.returncode, done.stdout.count("1 rows written")) == (0, 1), (done.stdout, done.stderr)
     done = loyalty(secured, "eraser", "forget", "orgtechservice", "A-1", "--yes")
     assert (done.returncode, done.stdout.startswith("forgotten: ")) == (0, True), done.stderr
     assert "secret-7e57" not in log.read_text()
@@ -235,6 +256,7 @@ def test_no_role_does_what_is_not_its_work(secured: Secured) -> None:
         ("worker", (PAYMENTS.name, CLOCK.name)),
         ("consumer", (*inner, PAYMENTS.name, CLOCK.name)),
         ("auditor", (*inner, PAYMENTS.name, CLOCK.name)),
+        ("restorer", (*inner[:-1], PAYMENTS.name, CLOCK.name)),
         ("eraser", (CLOCK.name,)),
     ]
 

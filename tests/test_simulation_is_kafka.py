@@ -18,6 +18,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ProducerFenced
 from faust.types import TP
 
+from streams.log import Committed
+from streams.offsets import committed_offsets
 from streams.record_batch import Item
 from streams.task_producer import KafkaTaskProducer
 from tests.memory_broker import ComeAgain, MemoryBroker
@@ -66,11 +68,11 @@ class Both:
         assert first + len(items) == end
         self.wrote = True
 
-    async def send_offsets(self, offsets: dict[TP, int], group: str) -> None:
+    async def send_offsets(self, offsets: dict[TP, int], group: str, note: str) -> None:
         """Commit offsets with the transaction."""
         kafka = await self._begun()
-        await kafka.send_offsets(offsets, group)
-        await self._again(lambda: self._broker.send_offsets(self._name, self._epoch, offsets))
+        await kafka.send_offsets(offsets, group, note)
+        await self._again(lambda: self._broker.send_offsets(self._name, self._epoch, offsets, note))
         self.wrote = True
 
     async def end(self, *, commit: bool) -> None:
@@ -129,7 +131,7 @@ async def kafka_shows(bootstrap: str, tps: Sequence[TP], group: str) -> State:
             ends = await consumer.end_offsets(places)
             found[f"{level} end"] = {TP(*tp): end for tp, end in ends.items()}
             if level == "read_committed":
-                found["offsets"] = {TP(*tp): await consumer.committed(tp) for tp in places}
+                found["committed"] = await committed_offsets(consumer._coordinator, tps)
                 records: dict[TP, list[tuple[int, bytes | None]]] = {tp: [] for tp in tps}
                 await consumer.seek_to_beginning(*places)
                 while any([await consumer.position(tp) < ends[tp] for tp in places]):
@@ -145,7 +147,9 @@ def memory_shows(broker: MemoryBroker, tps: Sequence[TP]) -> State:
     return {
         "read_committed end": {tp: log.stable for tp, log in logs.items()},
         "read_uncommitted end": {tp: log.written for tp, log in logs.items()},
-        "offsets": {tp: broker.offsets.get(tp) for tp in tps},
+        "committed": Committed(
+            {tp: broker.offsets.get(tp) for tp in tps}, {tp: broker.notes.get(tp, "") for tp in tps}
+        ),
         "records": {tp: [(r.offset, r.value) for r in log.committed()] for tp, log in logs.items()},
     }
 
@@ -182,7 +186,8 @@ async def request(producer: Both, chosen: random.Random, tps: Sequence[TP], grou
         items: list[Item] = [(b"k", b"%d" % n, 1_700_000_000_000) for n in range(chosen.randint(1, 3))]
         await producer.send(chosen.choice(tps), items)
     elif what == "offsets":
-        await producer.send_offsets({chosen.choice(tps): chosen.randrange(50)}, group)
+        note = f"note {chosen.randrange(50)}"
+        await producer.send_offsets({chosen.choice(tps): chosen.randrange(50)}, group, note)
     elif what == "reopen":
         await producer.reopen()
     elif what == "zombie":

@@ -58,20 +58,20 @@ class Coordinator:
         return self._answers.pop(0)
 
 
-RIGHT: Final = Answer(0, [("a", [(0, 7, "", 0), (1, -1, "", 0)])])
+RIGHT: Final = Answer(0, [("a", [(0, 7, "so", 0), (1, -1, None, 0)])])
 ASKED: Final = (TP("a", 0), TP("a", 1))
 
 
 def test_an_error_in_place_of_offsets_is_asked_about_again_and_is_no_offset() -> None:
     coordinator = Coordinator(Answer(LOADING), Answer(NOT_COORDINATOR), Answer(NOT_AVAILABLE), RIGHT)
     found = asyncio.run(committed_offsets(coordinator, ASKED))
-    assert found == {TP("a", 0): 7, TP("a", 1): None}
+    assert found == ({TP("a", 0): 7, TP("a", 1): None}, {TP("a", 0): "so", TP("a", 1): ""})
     assert coordinator.deaths == 2
 
 
 def test_an_error_of_one_partition_is_asked_about_again() -> None:
     coordinator = Coordinator(Answer(0, [("a", [(0, -1, "", LOADING), (1, -1, "", 0)])]), RIGHT)
-    assert asyncio.run(committed_offsets(coordinator, ASKED))[TP("a", 0)] == 7
+    assert asyncio.run(committed_offsets(coordinator, ASKED)).offsets[TP("a", 0)] == 7
 
 
 def test_a_refusal_and_silence_are_failures() -> None:

@@ -40,7 +40,7 @@ class SlowProducer:
     async def send(self, topic: str, partition: int, items: Iterable[Item]) -> int:
         return 7
 
-    async def send_offsets(self, offsets: Mapping[TP, int], group: str) -> None: ...
+    async def send_offsets(self, offsets: Mapping[TP, int], group: str, note: str) -> None: ...
     async def commit(self) -> None:
         await self.answer.wait()
 

@@ -62,20 +62,11 @@ def command(operator: str | None, bootstrap: str | None, programmes_dir: Path | 
 
 
 async def _audit(settings: Settings, engine: Engine, operator: str | None) -> Parity:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
+    from loyalty.journal_bar import journal_bar
     from loyalty.parity import audit
 
     await need_topics(settings)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("auditing", total=None)
-
-        def progress(partition: int, read: int, known: int) -> None:
-            text = f"partition {partition + 1} of {settings.partitions}"
-            bar.update(task, description=text, completed=read, total=known)
-
+    with journal_bar("auditing", settings.partitions) as progress:
         return await audit(settings, engine, operator, progress)
 
 

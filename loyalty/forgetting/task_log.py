@@ -13,10 +13,12 @@ from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from loyalty.errors import LoyaltyError
-from loyalty.forgetting.groups import RUNNING, Positions
+from loyalty.forgetting.groups import RUNNING, Position, Positions
 from streams.settings import Settings
 from streams.task_writer import transactional_id
 from streams.topics import RECORD_BYTES_MAX
@@ -32,6 +34,7 @@ OPEN_MS_MAX: Final = 900_000
 BATCH_BYTES: Final = 500_000
 UNDER_WAY_MAX: Final = 20
 """Batches on their way to the broker at a time."""
+ROWS_AT_ONCE: Final = 5_000
 
 
 class Copy(NamedTuple):
@@ -101,20 +104,35 @@ class TaskLog:
 
         :raises Interrupted: others wrote to the partition meanwhile. LoyaltyError: a worker has started.
         """
+        async with self._transaction():
+            places = await self._copy(tp, end, copies)
+            if rows is not None:
+                await self._put(rows)
+            await check()
+            for group, known in groups.items():
+                if tp in known:
+                    position, note = known[tp]
+                    await self._move(group, tp, end + places.before(position, end), note)
+            await self._move(notes_group(self._settings.application_id), tp, end, "")
+
+    async def put(self, rows: Rows, positions: Mapping[TopicPartition, Position]) -> None:
+        """Write rows. The notes that the workers' group has at these positions say no more what was there before.
+
+        :raises LoyaltyError: a worker has started.
+        """
+        async with self._transaction():
+            await self._put(rows)
+            for tp, (offset, _) in positions.items():
+                await self._move(self._settings.application_id, tp, offset, "")
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[None]:
         from aiokafka.errors import IllegalStateError, ProducerFenced
 
         try:
             await self._producer.begin_transaction()
             try:
-                places = await self._copy(tp, end, copies)
-                if rows is not None:
-                    await self._put(rows)
-                await check()
-                for group, known in groups.items():
-                    if tp in known:
-                        position, note = known[tp]
-                        await self._move(group, tp, end + places.before(position, end), note)
-                await self._move(notes_group(self._settings.application_id), tp, end, "")
+                yield
                 await self._producer.commit_transaction()
             except BaseException:
                 await self._abort()
@@ -144,11 +162,13 @@ class TaskLog:
 
     async def _put(self, rows: Rows) -> None:
         send, partition = self._producer.send, self._partition
-        deliveries = [
-            await send(rows.topic, row, key=key, partition=partition, timestamp_ms=rows.timestamp)
-            for key, row in rows.changed.items()
-        ]
-        await asyncio.gather(*deliveries)
+        left = iter(rows.changed.items())
+        while some := list(islice(left, ROWS_AT_ONCE)):
+            deliveries = [
+                await send(rows.topic, row, key=key, partition=partition, timestamp_ms=rows.timestamp)
+                for key, row in some
+            ]
+            await asyncio.gather(*deliveries)
 
     async def _move(self, group: str, tp: TopicPartition, offset: int, note: str) -> None:
         from aiokafka.structs import OffsetAndMetadata
