@@ -17,7 +17,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka.errors import ProducerFenced
 from faust.types import TP
@@ -42,6 +42,15 @@ class State(Enum):
     ABORTING = auto()
 
 
+class Offset(NamedTuple):
+    """An offset that a transaction is to commit, and its note. Of two that are committed the one that was asked for later
+    (`number`) holds, whichever transaction was decided first."""
+
+    offset: int
+    note: str
+    number: int
+
+
 class Transaction:
     """What the coordinator knows of a transactional id."""
 
@@ -52,8 +61,7 @@ class Transaction:
         self.state = State.EMPTY
         self.places: Final[dict[TP, None]] = {}
         """Partitions it has written to, in that order; those whose marker is missing once it is decided."""
-        self.offsets: Final[dict[TP, int]] = {}
-        self.notes: Final[dict[TP, str]] = {}
+        self.offsets: Final[dict[TP, Offset]] = {}
 
 
 class MemoryBroker:
@@ -66,6 +74,9 @@ class MemoryBroker:
         self._transactions: Final[dict[str, Transaction]] = {}
         self.offsets: Final[dict[TP, int]] = {}
         self.notes: Final[dict[TP, str]] = {}
+        self._numbers: Final[dict[TP, int]] = {}
+        """Of the offsets that hold."""
+        self._number = 0
         self.up = True
         self.counted: Final[Counter[str]] = Counter()
 
@@ -94,8 +105,9 @@ class MemoryBroker:
     def send_offsets(self, name: str, epoch: int, offsets: Mapping[TP, int], note: str) -> None:
         """Have the transaction commit these offsets, with a note on each."""
         transaction = self._joined(name, epoch, OFFSETS)
-        transaction.offsets.update(offsets)
-        transaction.notes.update(dict.fromkeys(offsets, note))
+        self._number += 1
+        for tp, offset in offsets.items():
+            transaction.offsets[tp] = Offset(offset, note, self._number)
 
     def end(self, name: str, epoch: int, *, commit: bool) -> None:
         """Decide the transaction; the markers follow."""
@@ -168,10 +180,10 @@ class MemoryBroker:
         if tp != OFFSETS:
             self.partition(tp).mark(name, commit=commit)
         elif commit:
-            self.offsets.update(transaction.offsets)
-            self.notes.update(transaction.notes)
+            for place, (offset, note, number) in transaction.offsets.items():
+                if number > self._numbers.get(place, 0):
+                    self.offsets[place], self.notes[place], self._numbers[place] = offset, note, number
         del transaction.places[tp]
         if not transaction.places:
             transaction.offsets.clear()
-            transaction.notes.clear()
             transaction.state = State.EMPTY
