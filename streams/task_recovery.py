@@ -60,6 +60,7 @@ async def recover_tasks(worker: Worker, tasks_log: TaskLog, partitions: Sequence
     for partition in partitions:
         tasks.open_task(partition)
     if inbound:
+        # Asked again: offsets may show the last commit some moments after its transaction was decided.
         committed = (await tasks_log.committed(inbound)).offsets
         for partition in partitions:
             refuse_lost_offsets(worker, partition, committed)

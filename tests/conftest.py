@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import pytest
 
 from streams.broker import Broker, start_broker
 from streams.broker_embedded import EmbeddedBroker
+
+BROKERS: Final = {"kafka_broker", "own_broker", "empty_broker", "network", "secured", "theatre"}
+"""The fixtures that start brokers."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a broker: `make test` runs it beside what does not."""
+    for item in items:
+        if isinstance(item, pytest.Function) and BROKERS & set(item.fixturenames):
+            item.add_marker("kafka")
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,8 @@ from streams.broker_errors import BrokerError
 from streams.broker_jars import kafka_jars
 from streams.broker_ready import free_port, serves
 
+pytestmark = pytest.mark.kafka
+
 YEAR_MS: Final = 365 * 24 * 3600 * 1000
 GONE_S: Final = 10.0
 

@@ -27,6 +27,8 @@ from loyalty.words import in_words
 from schemas.topics import DEAD_LETTERS, POINTS
 from tests.case_runner import Outcome, new_engine, run
 
+pytestmark = pytest.mark.kafka
+
 ROOT: Final = Path(__file__).parent.parent
 UNTIL: Final = "2025-10-01T00:00:00+03:00"
 SECONDS_MAX: Final = 240.0
