@@ -21,9 +21,10 @@ def early_time(value: bytes) -> int | None:
     where anything is escaped, a second one could be spelled so.
     """
     name = value.find(_NAME)
-    if name < 0 or value.rfind(_NAME) != name or _ESCAPES in value:
-        return None
     then = name + len(_NAME)
+    # `find` for all three: searching from the end is slower, and `in` asks first whether its left side is a number.
+    if name < 0 or value.find(_NAME, then) >= 0 or value.find(_ESCAPES) >= 0:
+        return None
     if not value.startswith(_THEN, then):
         return None
     start = value.find(_QUOTE, then) + 1

@@ -109,10 +109,11 @@ async def read_changelog(tasks_log: TaskLog, stores: Mapping[TP, Store], bounds:
                 f"it is at offset {store.offset}, but {tp.topic} partition {tp.partition} ends at "
                 f"{ends[tp]}: the topic was deleted and made again, or has lost records"
             )
-        if ends[tp] - (store.offset or 0) >= MANY_RECORDS:
-            store.expect_many()
     begins = {tp: store.offset for tp, store in stores.items()}
     refuse_cut(begins, bounds)
+    for tp, store in stores.items():
+        if ends[tp] - (store.offset or 0) >= MANY_RECORDS:
+            store.expect_many()
     await tasks_log.read_from(begins)
     reading = _Reading(tasks_log, stores, ends)
     await reading.run()
