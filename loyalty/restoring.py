@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from engine.decide import Engine
 from loyalty.errors import LoyaltyError
-from loyalty.forgetting.groups import RUNNING, Groups
-from loyalty.forgetting.task_log import Rows, TaskLog
+from loyalty.groups import RUNNING, Groups
 from loyalty.log_reader import LogReader
 from loyalty.task_books import Progress, TaskBooks
+from loyalty.task_log import Rows, TaskLog
 from schemas.account_codec import decode
 from schemas.topics import TASK
 from streams.lost_rows import reached
 from streams.settings import Settings
-from streams.table import changelog_topic
 
 if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
@@ -60,22 +59,18 @@ async def restore(settings: Settings, engine: Engine, progress: Progress) -> Res
             )
         async with LogReader(settings) as reader:
             for partition in range(settings.partitions):
-                await _restore(settings, engine, groups, reader, partition, progress, done)
+                books = TaskBooks(settings, engine, None, reader, partition, progress)
+                done.rows += await _restore(settings, groups, reader, books)
+                done.entries += books.replay.entries
+                done.accounts += len(books.replay.rows)
     finally:
         await admin.close()
     return done
 
 
-async def _restore(
-    settings: Settings,
-    engine: Engine,
-    groups: Groups,
-    reader: LogReader,
-    partition: int,
-    progress: Progress,
-    done: Restored,
-) -> None:
-    changelog = changelog_topic(settings.application_id)
+async def _restore(settings: Settings, groups: Groups, reader: LogReader, books: TaskBooks) -> int:
+    """Restore a task; returns how many rows were written."""
+    changelog, partition = books.changelog, books.partition
     async with TaskLog(settings, partition) as log:  # from here on no worker writes
         first, end = await reader.bounds(changelog, partition)
         if first > 0:
@@ -83,16 +78,13 @@ async def _restore(
                 f"{changelog} partition {partition} begins at offset {first}: delete the topic (kafka-topics.sh --delete), "
                 "make it again ('loyalty topics'), and run this again"
             )
-        books = TaskBooks(settings, engine, None, reader, partition, progress)
         await books.begin()
         changed = _changed(books)
         positions = (await groups.positions(settings.application_id)).items()
         mine = {tp: position for tp, position in positions if tp.partition == partition}
         if changed or reached(position.note for position in mine.values()) > end:
             await log.put(Rows(changelog, changed, int(datetime.now(UTC).timestamp() * 1000)), mine)
-    done.entries += books.replay.entries
-    done.accounts += len(books.replay.rows)
-    done.rows += len(changed)
+    return len(changed)
 
 
 def _changed(books: TaskBooks) -> dict[bytes, bytes | None]:

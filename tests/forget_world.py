@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from engine.decide import Engine
 from schemas.topics import ALL, DISCOUNTS, INBOUND, LINKS, MEMBERS, PAYMENTS, POINTS, TOPIC_OF_TYPE
@@ -235,23 +234,15 @@ def traces(world: World, secrets: tuple[str, ...] = SECRETS) -> list[tuple[str, 
 
 def compact(world: World) -> None:
     """Have the broker compact the changelog now, tombstones too, which it otherwise does in its own time."""
-
-    async def set_up() -> None:
-        admin = AIOKafkaAdminClient(**world.settings.kafka())
-        await admin.start()
-        config = {
-            "cleanup.policy": "compact",
-            "segment.ms": "1",
-            "min.cleanable.dirty.ratio": "0.0",
-            "delete.retention.ms": "0",
-            "message.timestamp.before.max.ms": str(2**63 - 1),
-            "message.timestamp.after.max.ms": str(2**63 - 1),
-        }
-        topic = changelog_topic(world.application_id)
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=config)])
-        await admin.close()
-
-    asyncio.run(set_up())
+    config = {
+        "cleanup.policy": "compact",
+        "segment.ms": "1",
+        "min.cleanable.dirty.ratio": "0.0",
+        "delete.retention.ms": "0",
+        "message.timestamp.before.max.ms": str(2**63 - 1),
+        "message.timestamp.after.max.ms": str(2**63 - 1),
+    }
+    world.configure(changelog_topic(world.application_id), config)
 
 
 def files_with(directory: Path, secrets: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -15,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from aiokafka.errors import ProducerFenced
 from faust.types import TP
 
+from streams.log import Committed
 from streams.record_batch import Item
 from tests.memory_partition import MemoryPartition
 
@@ -72,10 +73,8 @@ class MemoryBroker:
         self._transaction_seconds_max: Final = transaction_seconds_max
         self._partitions: Final[dict[TP, MemoryPartition]] = {}
         self._transactions: Final[dict[str, Transaction]] = {}
-        self.offsets: Final[dict[TP, int]] = {}
-        self.notes: Final[dict[TP, str]] = {}
-        self._numbers: Final[dict[TP, int]] = {}
-        """Of the offsets that hold."""
+        self._offsets: Final[dict[TP, Offset]] = {}
+        """Those that hold."""
         self._number = 0
         self.up = True
         self.counted: Final[Counter[str]] = Counter()
@@ -108,6 +107,14 @@ class MemoryBroker:
         self._number += 1
         for tp, offset in offsets.items():
             transaction.offsets[tp] = Offset(offset, note, self._number)
+
+    def committed(self, tps: Iterable[TP]) -> Committed:
+        """What the group has committed of these."""
+        found = Committed({}, {})
+        for tp in tps:
+            held = self._offsets.get(tp)
+            found.offsets[tp], found.notes[tp] = (held.offset, held.note) if held else (None, "")
+        return found
 
     def end(self, name: str, epoch: int, *, commit: bool) -> None:
         """Decide the transaction; the markers follow."""
@@ -180,9 +187,10 @@ class MemoryBroker:
         if tp != OFFSETS:
             self.partition(tp).mark(name, commit=commit)
         elif commit:
-            for place, (offset, note, number) in transaction.offsets.items():
-                if number > self._numbers.get(place, 0):
-                    self.offsets[place], self.notes[place], self._numbers[place] = offset, note, number
+            for place, offset in transaction.offsets.items():
+                held = self._offsets.get(place)
+                if held is None or offset.number > held.number:
+                    self._offsets[place] = offset
         del transaction.places[tp]
         if not transaction.places:
             transaction.offsets.clear()

@@ -146,11 +146,7 @@ class MemoryConnection:
 
     async def committed(self, tps: Iterable[TP]) -> Committed:
         """The offsets of the group."""
-        offsets, notes = self._broker.offsets, self._broker.notes
-        return await self._process.request(
-            "committed",
-            lambda: Committed({tp: offsets.get(tp) for tp in tps}, {tp: notes.get(tp, "") for tp in tps}),
-        )
+        return await self._process.request("committed", lambda: self._broker.committed(tps))
 
     async def rest(self, tps: Iterable[TP]) -> None:
         """Read these no more."""

@@ -62,7 +62,7 @@ def _consumed(verdict: Verdict, broker: MemoryBroker, partition: int) -> None:
         consumed = [offset for name, offset in seen if name == topic]
         verdict.compare(f"consumed of {topic}/{partition}", written, consumed)
         verdict.check(consumed == sorted(consumed), f"{topic}/{partition} was consumed out of order")
-        next_one = broker.offsets.get(tp)
+        next_one = broker.committed([tp]).offsets[tp]
         expected = written[-1] + 1 if written else None
         verdict.check(
             next_one == expected, f"committed offset of {topic}/{partition}: {next_one}, not {expected}"

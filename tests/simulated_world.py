@@ -254,7 +254,7 @@ class World:
         for topic in TASK_TOPICS:
             for partition in range(self._partitions):
                 tp = TP(topic, partition)
-                done = self.broker.offsets.get(tp, 0)
+                done = self.broker.committed([tp]).offsets[tp] or 0
                 left = len(self.broker.partition(tp).read(done, 10**9).records)
                 if left:
                     found[tp] = left

@@ -13,7 +13,7 @@ import sys
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.structs import OffsetAndMetadata
 
@@ -211,6 +212,28 @@ class World:
             lambda: f"{len(self.read(POINTS.name))} outputs instead of {outputs}\n{self._logs()}",
         )
 
+    def write(self, topic: str, partition: int, key: bytes, value: bytes | None) -> None:
+        """Write one record where it is told to, as nobody should."""
+
+        async def send() -> None:
+            async with AIOKafkaProducer(**self.settings.kafka()) as producer:
+                await producer.send_and_wait(topic, value, key=key, partition=partition)
+
+        asyncio.run(send())
+
+    def configure(self, topic: str, config: dict[str, str]) -> None:
+        """Change how a topic is kept."""
+
+        async def change() -> None:
+            admin = AIOKafkaAdminClient(**self.settings.kafka())
+            await admin.start()
+            try:
+                await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=config)])
+            finally:
+                await admin.close()
+
+        asyncio.run(change())
+
     def rows(self) -> dict[bytes, dict[str, int]]:
         """The latest row of every key, as the changelog has it."""
         return {
@@ -287,16 +310,28 @@ def world(empty_broker: str, tmp_path: Path, request: Any) -> Iterator[World]:
     made.close()
 
 
-async def _empty_topics(settings: Settings) -> None:
+@pytest.fixture
+def deployment(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The world, and the commands that run in this process told where it is."""
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    return world
+
+
+async def delete_topics(settings: Settings, names: Set[str]) -> None:
+    """Delete those of these topics that are there, and wait until they are gone."""
     admin = AIOKafkaAdminClient(**settings.kafka())
     await admin.start()
     try:
-        ours = {topic.name for topic in ALL}
-        there = sorted(ours & set(await admin.list_topics()))
+        there = sorted(names & set(await admin.list_topics()))
         if there:
             await admin.delete_topics(there)
-            while ours & set(await admin.list_topics()):
+            while names & set(await admin.list_topics()):
                 await asyncio.sleep(0.1)
     finally:
         await admin.close()
+
+
+async def _empty_topics(settings: Settings) -> None:
+    await delete_topics(settings, {topic.name for topic in ALL})
     await create_topics(settings)

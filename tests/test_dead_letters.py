@@ -17,9 +17,9 @@ from loyalty.errors import LoyaltyError
 from schemas.contract_examples import record_of
 from schemas.dead_letter import IDENTITY_CONFLICT, MALFORMED_FIELD, TOO_OLD
 from schemas.topics import DEAD_LETTERS, JOURNAL, PAYMENTS, REQUESTS
-from tests.stream_world import World, empty_broker, until, world
+from tests.stream_world import World, deployment, empty_broker, until, world
 
-__all__ = ["empty_broker", "world"]
+__all__ = ["deployment", "empty_broker", "world"]
 
 OPERATORS = {"orgtechservice", "mts"}
 ADJUSTED = {"points": 5, "reason": "test", "by": "staff"}
@@ -70,11 +70,9 @@ class Case:
 
 
 @pytest.fixture
-def case(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Case:
-    for name, value in world.environment.items():
-        monkeypatch.setenv(name, value)
-    world.worker("loyalty.cli", "worker", "--development-key").wait_for("ready: ")
-    return Case(world, capsys)
+def case(deployment: World, capsys: pytest.CaptureFixture[str]) -> Case:
+    deployment.worker("loyalty.cli", "worker", "--development-key").wait_for("ready: ")
+    return Case(deployment, capsys)
 
 
 def test_from_a_letter_to_an_applied_event(case: Case, tmp_path: Path) -> None:

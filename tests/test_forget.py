@@ -34,16 +34,16 @@ from tests.forget_world import (
     traces,
     worker_of,
 )
-from tests.stream_world import World, until, world
+from tests.stream_world import World, deployment, until, world
 
-__all__ = ["world"]
+__all__ = ["deployment", "world"]
 
 FORGET: Final = ["forget", OPERATOR, ANNA, "--yes"]
 CLOSED, RUNNING = 3, 75
 KILLING: Final = """
 import os, signal, sys
 from loyalty.forgetting import erasing
-from loyalty.forgetting.task_log import TaskLog
+from loyalty.task_log import TaskLog
 from loyalty.cli import run
 
 where, left = sys.argv[1], int(sys.argv[2])
@@ -92,14 +92,6 @@ def empty_broker() -> Iterator[str]:
     broker = EmbeddedBroker(print, properties={"log.cleaner.backoff.ms": "200"})
     yield broker.bootstrap
     broker.stop()
-
-
-@pytest.fixture
-def deployment(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The world, and the command told where it is."""
-    for name, value in world.environment.items():
-        monkeypatch.setenv(name, value)
-    return world
 
 
 @pytest.mark.parametrize("deaths", [[], DEATHS], ids=["at once", "killed again and again"])

@@ -12,24 +12,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from loyalty.cli import run
 from loyalty.errors import LoyaltyError
-from loyalty.forgetting.groups import RUNNING, Position
-from loyalty.forgetting.task_log import Copy, Interrupted, TaskLog, notes_group
+from loyalty.groups import RUNNING, Position
+from loyalty.task_log import Copy, Interrupted, TaskLog, notes_group
 from schemas.topics import PAYMENTS
 from streams.task_writer import transactional_id
 from tests.forget_world import ANNA, OPERATOR, OUTCOMES, Lives, consume, fed, settled, traces, worker_of
-from tests.stream_world import Fed, World, empty_broker, world
+from tests.stream_world import Fed, World, deployment, empty_broker, world
 
-__all__ = ["empty_broker", "world"]
+__all__ = ["deployment", "empty_broker", "world"]
 
 FORGET = ["forget", OPERATOR, ANNA, "--yes"]
-
-
-@pytest.fixture
-def deployment(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The world, and the command told where it is."""
-    for name, value in world.environment.items():
-        monkeypatch.setenv(name, value)
-    return world
 
 
 def test_it_says_in_one_line_why_it_does_not_go_on(

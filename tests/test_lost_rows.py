@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from aiokafka import AIOKafkaProducer, ConsumerRecord
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
@@ -20,10 +18,10 @@ from streams.lost_rows import note_of, reached, refuse_cut, refuse_shortened
 from streams.table import changelog_topic
 from tests.fed_histories import fed_history
 from tests.forget_world import compact
-from tests.stream_world import Fed, Worker, World, empty_broker, until, world
+from tests.stream_world import Fed, Worker, World, delete_topics, deployment, empty_broker, until, world
 from tests.test_lost_records import delete_before
 
-__all__ = ["empty_broker", "world"]
+__all__ = ["deployment", "empty_broker", "world"]
 
 A, B = TP("rows", 0), TP("rows", 1)
 
@@ -50,16 +48,15 @@ def test_a_changelog_that_no_longer_has_what_a_store_lacks_is_refused() -> None:
 
 
 @pytest.mark.parametrize("store", ["memory", "rocksdb"])
+@pytest.mark.usefixtures("deployment")
 def test_a_deleted_changelog_stops_the_workers_and_is_restored_from_the_journal(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], store: str
+    world: World, capsys: pytest.CaptureFixture[str], store: str
 ) -> None:
-    told(world, monkeypatch)
     history = fed_history(3)
     half = len(history) // 2
     worked_off(world, history[:half], store)
     before = rows(world)
-    delete_changelog(world)
-    assert run(["topics"]) == 0
+    make_anew(world)
 
     refused = a_worker(world, store)
     assert refused.exit_status() == 69, refused.log
@@ -78,15 +75,18 @@ def test_a_deleted_changelog_stops_the_workers_and_is_restored_from_the_journal(
     assert run(["audit"]) == 0, capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("deployment")
 def test_a_changelog_cut_at_its_beginning_stops_the_workers(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told(world, monkeypatch)
     worked_off(world, fed_history(4), "memory")
     before = rows(world)
-    policy(world, "delete")  # Kafka refuses to delete from a topic that is compacted
-    delete_before(world.settings, {TP(changelog_topic(world.application_id), p): 5 for p in range(2)})
-    policy(world, "compact")
+    name = changelog_topic(world.application_id)
+    world.configure(
+        name, {"cleanup.policy": "delete"}
+    )  # Kafka deletes nothing from a topic that is compacted
+    delete_before(world.settings, {TP(name, p): 5 for p in range(2)})
+    world.configure(name, {"cleanup.policy": "compact"})
 
     refused = a_worker(world, "memory")
     assert refused.exit_status() == 69, refused.log
@@ -94,14 +94,13 @@ def test_a_changelog_cut_at_its_beginning_stops_the_workers(
     assert run(["restore", "--yes"]) == 2
     assert "kafka-topics.sh --delete" in capsys.readouterr().err
 
-    delete_changelog(world)
-    assert run(["topics"]) == 0
+    make_anew(world)
     assert run(["restore", "--yes"]) == 0
     assert rows(world) == before
 
 
-def test_compaction_is_no_loss(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    told(world, monkeypatch)
+@pytest.mark.usefixtures("deployment")
+def test_compaction_is_no_loss(world: World) -> None:
     name, history = changelog_topic(world.application_id), fed_history(6)
     worked_off(world, history[:-40], "memory")
     compact(world)
@@ -112,26 +111,26 @@ def test_compaction_is_no_loss(world: World, monkeypatch: pytest.MonkeyPatch) ->
     worked_off(world, [], "memory")
 
 
+@pytest.mark.usefixtures("deployment")
 def test_only_what_is_older_is_restored_and_nothing_while_a_worker_runs(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told(world, monkeypatch)
     worked_off(world, fed_history(5), "memory")
     before = rows(world)
     some = next(record for record in latest(world) if record.key.startswith(b"orgtechservice/"))
     row = decode("orgtechservice", "", some.value)
     row.level += 1
-    write(world, some, some.key, encode(row))
+    world.write(some.topic, some.partition, some.key, encode(row))
     assert run(["restore", "--yes"]) == 0
     assert "1 rows written" in capsys.readouterr().out
     assert rows(world) == before
 
     row.clock += 1
-    write(world, some, some.key, encode(row))
+    world.write(some.topic, some.partition, some.key, encode(row))
     assert run(["restore", "--yes"]) == 1
     assert "1 rows of partition" in (said := capsys.readouterr().err) and some.key.decode() in said
-    write(world, some, some.key, some.value)
-    write(world, some, b"mts/nobody", some.value)
+    world.write(some.topic, some.partition, some.key, some.value)
+    world.write(some.topic, some.partition, b"mts/nobody", some.value)
     assert run(["restore", "--yes"]) == 1
     assert "mts/nobody" in capsys.readouterr().err
     assert rows(world) == {**before, b"mts/nobody": some.value}, "something was written all the same"
@@ -141,12 +140,6 @@ def test_only_what_is_older_is_restored_and_nothing_while_a_worker_runs(
     assert run(["restore", "--yes"]) == 75
     assert capsys.readouterr().err.count("\n") == 1
     assert worker.stop() == 0, "restoring has shut a worker out"
-
-
-def told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the commands that run in this process talk to this world."""
-    for name, value in world.environment.items():
-        monkeypatch.setenv(name, value)
 
 
 def a_worker(world: World, store: str) -> Worker:
@@ -177,43 +170,7 @@ def rows(world: World) -> dict[bytes, bytes]:
     return {record.key: record.value for record in latest(world)}
 
 
-def write(world: World, place: ConsumerRecord, key: bytes, value: bytes) -> None:
-    """Write a row where another one stands, as nobody should."""
-
-    async def send() -> None:
-        async with AIOKafkaProducer(**world.settings.kafka()) as producer:
-            await producer.send_and_wait(place.topic, value, key=key, partition=place.partition)
-
-    asyncio.run(send())
-
-
-def policy(world: World, cleanup: str) -> None:
-    """Change how the changelog is cleaned up."""
-
-    async def change() -> None:
-        admin = AIOKafkaAdminClient(**world.settings.kafka())
-        await admin.start()
-        try:
-            name, config = changelog_topic(world.application_id), {"cleanup.policy": cleanup}
-            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=config)])
-        finally:
-            await admin.close()
-
-    asyncio.run(change())
-
-
-def delete_changelog(world: World) -> None:
-    """Delete the topic, and wait until it is gone."""
-    name = changelog_topic(world.application_id)
-
-    async def delete() -> None:
-        admin = AIOKafkaAdminClient(**world.settings.kafka())
-        await admin.start()
-        try:
-            await admin.delete_topics([name])
-            while name in await admin.list_topics():
-                await asyncio.sleep(0.1)
-        finally:
-            await admin.close()
-
-    asyncio.run(delete())
+def make_anew(world: World) -> None:
+    """Delete the changelog, and have the command make it again."""
+    asyncio.run(delete_topics(world.settings, {changelog_topic(world.application_id)}))
+    assert run(["topics"]) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import threading
@@ -12,7 +11,6 @@ from typing import Any
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from agents.fold import TaskState
 from agents.replay import Replay
@@ -27,9 +25,9 @@ from tests.case_runner import new_engine
 from tests.fed_histories import fed_history
 from tests.fold_world import FoldWorld, MemoryRows
 from tests.histories import History
-from tests.stream_world import World, empty_broker, until, world
+from tests.stream_world import World, deployment, empty_broker, until, world
 
-__all__ = ["empty_broker", "world"]
+__all__ = ["deployment", "empty_broker", "world"]
 
 ENGINE = new_engine()
 SECRETS = ("Петрова-Водкина", "+7 918 000-11-22", "passport 4509")
@@ -126,11 +124,10 @@ def test_the_journal_does_not_tell_who_a_member_is() -> None:
     assert {key: replay.row(key) for key in replay.rows} == result.rows
 
 
+@pytest.mark.usefixtures("deployment")
 def test_the_audit_agrees_with_workers_that_go_on_and_finds_a_row_that_was_changed(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in world.environment.items():
-        monkeypatch.setenv(name, value)
     worker = world.worker("loyalty.cli", "worker", "--development-key", LOYALTY_BATCH_RECORDS_MAX="50")
     worker.wait_for("ready: ")
     feeding = threading.Event()
@@ -149,7 +146,7 @@ def test_the_audit_agrees_with_workers_that_go_on_and_finds_a_row_that_was_chang
     record = next(r for key, r in sorted(latest.items()) if key.startswith(b"orgtechservice/"))
     row = decode("orgtechservice", "", record.value)
     row.level += 1
-    _write(world, changelog_topic(world.application_id), record.partition, record.key, encode(row))
+    world.write(record.topic, record.partition, record.key, encode(row))
     assert run(["audit", "mts"]) == 0
     capsys.readouterr()
     assert run(["audit", "orgtechservice", "--json"]) == 1
@@ -175,11 +172,3 @@ def _feed_steadily(world: World, stop: threading.Event) -> None:
         for at in range(0, len(fed), 40):
             world.feed(fed[at : at + 40])
             time.sleep(0.05)
-
-
-def _write(world: World, topic: str, partition: int, key: bytes, value: bytes) -> None:
-    async def write() -> None:
-        async with AIOKafkaProducer(**world.settings.kafka()) as producer:
-            await producer.send_and_wait(topic, value, key=key, partition=partition)
-
-    asyncio.run(write())

@@ -18,7 +18,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ProducerFenced
 from faust.types import TP
 
-from streams.log import Committed
 from streams.offsets import committed_offsets
 from streams.record_batch import Item
 from streams.task_producer import KafkaTaskProducer
@@ -147,9 +146,7 @@ def memory_shows(broker: MemoryBroker, tps: Sequence[TP]) -> State:
     return {
         "read_committed end": {tp: log.stable for tp, log in logs.items()},
         "read_uncommitted end": {tp: log.written for tp, log in logs.items()},
-        "committed": Committed(
-            {tp: broker.offsets.get(tp) for tp in tps}, {tp: broker.notes.get(tp, "") for tp in tps}
-        ),
+        "committed": broker.committed(tps),
         "records": {tp: [(r.offset, r.value) for r in log.committed()] for tp, log in logs.items()},
     }
 

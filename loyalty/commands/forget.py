@@ -122,7 +122,7 @@ async def _close(settings: Settings, operator: str, account: str, clock: int) ->
     from aiokafka.admin import AIOKafkaAdminClient
 
     from loyalty.feed import Fact, route
-    from loyalty.forgetting.groups import Groups
+    from loyalty.groups import Groups
     from loyalty.lookup import Lookup
     from loyalty.sending import Sender
     from loyalty.ticks import shown

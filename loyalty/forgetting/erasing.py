@@ -18,11 +18,11 @@ import orjson
 from engine.decide import Engine
 from loyalty.errors import LoyaltyError
 from loyalty.forgetting.books import Books
-from loyalty.forgetting.groups import RUNNING, Groups, Positions
 from loyalty.forgetting.person import Person
 from loyalty.forgetting.redaction import Redaction
-from loyalty.forgetting.task_log import Copy, Interrupted, Rows, TaskLog, delete_copied, notes_group
+from loyalty.groups import RUNNING, Groups, Positions
 from loyalty.log_reader import LogReader
+from loyalty.task_log import Copy, Interrupted, Rows, TaskLog, delete_copied, notes_group
 from schemas.journal_erasure import head_entry
 from schemas.topics import ALL, CLOCK, JOURNAL, LINKS, Role, Topic
 from streams.settings import Settings

@@ -18,7 +18,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from loyalty.errors import LoyaltyError
-from loyalty.forgetting.groups import RUNNING, Position, Positions
+from loyalty.groups import RUNNING, Position, Positions
 from streams.settings import Settings
 from streams.task_writer import transactional_id
 from streams.topics import RECORD_BYTES_MAX
