@@ -32,7 +32,7 @@ _VALUE: Final = attrgetter("value")
 class _Topic:
     """The buffer of one topic: records in offset order, when they arrived, and how far the topic was read."""
 
-    __slots__ = ("arrivals", "behind", "keys", "reach", "records", "seen_ms")
+    __slots__ = ("arrivals", "behind", "keys", "position", "reach", "records", "seen_ms", "told")
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -44,6 +44,10 @@ class _Topic:
         self.reach = -1
         """The largest timestamp that has come."""
         self.seen_ms = 0
+        self.position: int | None = None
+        """Where reading goes on, once it is known."""
+        self.told: int | None = None
+        """The position that was told last."""
 
     def arrived_by(self, horizon_ms: float) -> int:
         """How many of the records arrived no later than `horizon_ms`."""
@@ -113,8 +117,10 @@ class TaskBuffers:
 
         While either is unknown the topic counts as behind.
         """
-        self._topics[topic].seen_ms = seen_ms
-        self._topics[topic].behind = position is None or end is None or position < end
+        found = self._topics[topic]
+        found.seen_ms = seen_ms
+        found.position = position
+        found.behind = position is None or end is None or position < end
 
     def wants(self, topic: str) -> bool:
         """Whether more of `topic` should be fetched: not while it is a whole batch ahead, or so many bytes."""
@@ -149,6 +155,18 @@ class TaskBuffers:
             # What is left over has waited already; only what comes to empty buffers waits anew.
             self._filled_since_ms = None
         return batch
+
+    def passed(self) -> dict[str, int]:
+        """Of each topic of which nothing is left here where reading goes on, if that is further than was told before.
+
+        All before it is worked off once the last batch is. Its last record does not say so much: what ends a transaction,
+        and what was aborted, takes offsets of its own and is never handed out.
+        """
+        found: dict[str, int] = {}
+        for name, topic in self._topics.items():
+            if not topic.records and topic.position is not None and topic.position != topic.told:
+                found[name] = topic.told = topic.position
+        return found
 
     def wait_ms_left(self, now_ms: float) -> float | None:
         """How long until a wait is over and `take` should be asked again; None if there is none."""

@@ -120,7 +120,7 @@ class TaskReader:
             records = buffers.take(self._clock() * 1000)
             if records:
                 self._busy.add(partition)
-                yield Batch(partition, records, self._assignment)
+                yield Batch(partition, records, self._assignment, buffers.passed())
 
     def _patience(self, timeout: float) -> float:
         now_ms = self._clock() * 1000

@@ -53,12 +53,16 @@ class Batch:
     """One unit of work, of atomicity and of commit: merged records of task `partition`.
 
     `assignment` numbers the assignment in which the records were fetched. A batch of an earlier one is not
-    worked off: its records are fetched again by whoever owns the task now.
+    worked off: its records are fetched again by whoever owns the task now. `passed` has, by topic, the next offset to
+    read once all the records are worked off, where that may be further than after the topic's last record.
     """
 
-    __slots__ = ("assignment", "partition", "records")
+    __slots__ = ("assignment", "partition", "passed", "records")
 
-    def __init__(self, partition: int, records: Sequence[Record], assignment: int) -> None:
+    def __init__(
+        self, partition: int, records: Sequence[Record], assignment: int, passed: Mapping[str, int]
+    ) -> None:
         self.partition = partition
         self.records = records
         self.assignment = assignment
+        self.passed = passed

@@ -31,9 +31,9 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
         Change(
             transactions.Transactions,
             "_publish",
-            "ends = await writer.write(sends, offsets, note)",
+            "ends = await writer.write(sends, commits, note)",
             "self._worker.tasks.store(partition).put_many(result.rows, None); "
-            "ends = await writer.write(sends, offsets, note)",
+            "ends = await writer.write(sends, commits, note)",
         ),
     ),
     "the store believes that it has more of the changelog than it has": (
@@ -66,6 +66,12 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
     ),
     "offsets are committed for records that are still to be worked off": (
         Change(transactions, "next_offsets", "range(consumed)", "range(len(records))"),
+    ),
+    "offsets are committed past records that a later step is to work off": (
+        Change(transactions.Transactions, "_step", "result.consumed == len(records)", "True"),
+    ),
+    "offsets are committed past records that still lie in the buffers": (
+        Change(merge.TaskBuffers, "passed", "not topic.records and ", ""),
     ),
     "offsets are committed by a transaction of their own": (
         Change(

@@ -155,6 +155,21 @@ class World:
 
         asyncio.run(write())
 
+    def feed_in_vain(self, records: Sequence[Fed]) -> None:
+        """Write records in a transaction that is aborted."""
+
+        async def write() -> None:
+            name = f"feed-{uuid.uuid4().hex}"
+            async with AIOKafkaProducer(**self.settings.kafka(), transactional_id=name) as producer:
+                await producer.begin_transaction()
+                for record in records:
+                    await producer.send_and_wait(
+                        record.topic, record.text.encode(), key=record.key, timestamp_ms=record.time_ms
+                    )
+                await producer.abort_transaction()
+
+        asyncio.run(write())
+
     def feed_to_all_partitions(self, topic: str, text: str, time_ms: int) -> None:
         """Write one record to each partition, as the clock does."""
 

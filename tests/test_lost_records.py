@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from faust.types import TP
 
-from schemas.topics import PAYMENTS, POINTS
+from schemas.topics import ACTIVATIONS, PAYMENTS, POINTS
 from streams.log import Wanted
 from streams.lost_records import Bounds, find_lost, refuse_lost_records
 from streams.partition_reader import PartitionReader
@@ -91,7 +91,7 @@ def test_the_end_of_a_transaction_that_was_deleted_is_no_loss(world: World) -> N
     first = world.worker()
     wait_for_outputs(world, outputs_of(fed))
     assert first.stop() == 0, first.log
-    # Each topic has twenty records and, after them, the marker, which nobody commits.
+    # Each topic has twenty records and, after them, the marker, which nobody has seen when their batch is committed.
     topics = {record.topic for record in fed}
     delete_before(world.settings, {TP(topic, 0): 21 for topic in topics})
     more = payments(10, start=60)
@@ -100,6 +100,28 @@ def test_the_end_of_a_transaction_that_was_deleted_is_no_loss(world: World) -> N
     wait_for_outputs(world, outputs_of([*fed, *more]))
     assert second.stop() == 0, second.log
     assert "WARNING" not in second.log
+
+
+@pytest.mark.parametrize("world", [1], indirect=True)
+def test_an_aborted_transaction_that_was_deleted_is_no_loss(world: World) -> None:
+    fed = payments(20)
+    world.feed_in_transactions(fed, 20)
+    world.feed_in_vain(payments(7, start=20))
+    first = world.worker()
+    wait_for_outputs(world, 20)
+    tick = Fed(ACTIVATIONS.name, "op/1", "20", START_MS + 20_000)
+    world.feed([tick])
+    world.wait_until_done(21)
+    assert first.stop() == 0, first.log
+    # The ends of both transactions, and seven records that nobody was shown.
+    delete_before(world.settings, {TP(PAYMENTS.name, 0): 20 + 1 + 7 + 1})
+    more = payments(10, start=30)
+    world.feed(more)
+    second = world.worker()
+    world.wait_until_done(31)
+    assert second.stop() == 0, second.log
+    assert "WARNING" not in second.log
+    world.audit([*fed, tick, *more])
 
 
 @pytest.mark.parametrize("world", [1], indirect=True)

@@ -148,6 +148,22 @@ def test_a_batch_that_is_not_full_lingers_and_a_full_one_does_not() -> None:
     assert len(taken(buffers, now_ms=1)) == 3
 
 
+def test_what_ends_a_topic_without_a_record_is_passed_with_the_batch_that_empties_it() -> None:
+    buffers = filled({PAYMENTS: [1, 3], REQUESTS: [2, 4]}, records_max=3)
+    buffers.progress(PAYMENTS, 7, 7)  # five aborted records, or ends of transactions
+    buffers.progress(CLOCK, 2, 2)
+    assert len(taken(buffers)) == 3
+    assert buffers.passed() == {CLOCK: 2, PAYMENTS: 7}, "one of the requests is still to come"
+    assert taken(buffers) == [(REQUESTS, 4)]
+    assert buffers.passed() == {REQUESTS: 2}, "what was told once need not be committed again"
+
+
+def test_a_topic_of_which_nothing_is_known_is_not_passed() -> None:
+    buffers = TaskBuffers(TOPICS, records_max=10)
+    buffers.progress(PAYMENTS, None, 5)
+    assert buffers.passed() == {}
+
+
 def test_after_a_rebalance_nothing_is_left() -> None:
     buffers = filled({PAYMENTS: [1, 2]})
     buffers.clear()

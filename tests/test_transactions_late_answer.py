@@ -86,7 +86,7 @@ class Stage:
     async def work(self) -> asyncio.Task[None]:
         """Begin a batch, up to where it waits for the answer."""
         record = Record(PAYMENTS.name, 0, 3, 0, b"op/A", b"")
-        task = asyncio.create_task(self.transactions.work_off(Batch(0, [record], self.assignment)))
+        task = asyncio.create_task(self.transactions.work_off(Batch(0, [record], self.assignment, {})))
         await asyncio.sleep(0.01)
         return task
 

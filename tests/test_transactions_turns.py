@@ -37,7 +37,7 @@ class Noted(OneRow):
 
 def batch_of(partition: int) -> Batch:
     """A batch of the first assignment."""
-    return Batch(partition, [Record(PAYMENTS.name, partition, 3, 0, b"op/A", b"")], 1)
+    return Batch(partition, [Record(PAYMENTS.name, partition, 3, 0, b"op/A", b"")], 1, {})
 
 
 async def staged(fold: OneRow) -> Stage:
