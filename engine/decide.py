@@ -26,6 +26,7 @@ from schemas.programme import Programme
 
 HORIZON_DAYS: Final = 45
 _HORIZON: Final = HORIZON_DAYS * DAY
+Same = Callable[[bytes, Event], bool]
 DUPLICATE: Final = -2
 """Says of an event that it was applied before; any other answer is a place in `Account.seen`, or that there is none."""
 
@@ -69,8 +70,10 @@ class Engine:
         self._look_ahead(row, turn)
         return turn
 
-    def refuse(self, row: Account, event: Event) -> int:
+    def refuse(self, row: Account, event: Event, same: Same | None = None) -> int:
         """Test an event against what the row remembers: `DUPLICATE`, which changes nothing, or what `apply` has to know.
+
+        `same` tells whether what is remembered of a content is that of the event; None if contents are content hashes.
 
         :raises Unreadable: too old, the identity of another event, or not what the programme takes.
         """
@@ -83,7 +86,8 @@ class Engine:
             )
         known = seen.find(row.seen, event.identity)
         if known != seen.NOT_THERE and seen.time(row.seen, known) >= max(row.clock, event.time) - _HORIZON:
-            if seen.content(row.seen, known) != event.content:
+            remembered = seen.content(row.seen, known)
+            if remembered != event.content if same is None else not same(remembered, event):
                 raise Unreadable(
                     IDENTITY_CONFLICT,
                     "id: an event of this source and id was applied before with other content; a new fact needs a new id",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from engine.decide import DUPLICATE, Engine
+from engine.decide import DUPLICATE, Engine, Same
 from engine.due_queue import HeapQueue, Moments
 from engine.turn import Turn
 from schemas.account import NEVER, Account
@@ -23,12 +23,15 @@ class _MomentsOf(Moments):
 class Simulation:
     """All accounts of all operators.
 
+    `same` is needed where the events have marks instead of content hashes (`Engine.refuse`).
+
     What falls due acts in order of due moment, then account; what one account sends to another is applied
     before the next event.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, same: Same | None = None) -> None:
         self._engine: Final = engine
+        self._same: Final = same
         self.rows: Final[dict[bytes, Account]] = {}
         """Key of an account's records → its row."""
         self.now = -NEVER
@@ -69,7 +72,7 @@ class Simulation:
         self.now = max(self.now, event.time)
         key = f"{event.operator}/{event.account}".encode()
         row = self._row(key, event.operator, event.account)
-        known = self._engine.refuse(row, event)
+        known = self._engine.refuse(row, event, self._same)
         if known == DUPLICATE:
             return []
         queued = row.next_due

@@ -45,6 +45,7 @@ __all__ = [
     "read_ahead",
     "read_event",
     "read_kept",
+    "same_content",
 ]
 
 RECORD_BYTES_MAX: Final = 1_000_000
@@ -123,11 +124,15 @@ def read_event(
     topic: str | None,
     operators: Collection[str],
     ahead: bytes = b"",
+    early: int | None = None,
+    mark: bytes = b"",
 ) -> Event:
     """The event in a record's value.
 
     `key` and `topic` are those of the record and must fit the event; None means not checked. `operators` are the
-    names of the operators that have a programme, `ahead` what `read_ahead` says of value and key. An event of the
+    names of the operators that have a programme, `ahead` what `read_ahead` says of value and key, `early` what
+    `schemas.early_time` says of the value. A `mark` stands for the content hash, which is not computed then: for those who
+    have the value at hand should it matter, and keep no journal. An event of the
     clock concerns no account: its operator and account are empty, and its key is not checked. Raises `Unreadable`, and
     nothing else, for whatever bytes it is given.
     """
@@ -173,6 +178,8 @@ def read_event(
         raise Unreadable(WRONG_TOPIC, f"topic: {topic}; {type_} is written to {kind.topic}")
     if ahead:
         identity, content, instant, id_hash, is_whole = _unpack_ahead(ahead)
+    elif early is not None and type(time) is str:
+        instant = early
     else:
         instant = _instant_of(time)
     if data is None:
@@ -180,7 +187,11 @@ def read_event(
     elif type(data) is not dict:
         raise refusal("data", data, "a JSON object")
     known = kind.reader.read(data)
-    if not ahead:
+    if mark:
+        _check_keys(value, _written(record, 0))
+        identity, content, id_hash = identity_hash(named, identifier), mark, kind.id_hash(identifier)
+        is_whole = True
+    elif not ahead:
         identity, content = identity_hash(named, identifier), _content(record, value)
         id_hash, is_whole = kind.id_hash(identifier), kind.projection.is_whole(record, value)
     return Event(
@@ -264,27 +275,36 @@ def identity_hash(source: str, identifier: str) -> bytes:
 def content_hash(record: dict[str, Any]) -> bytes:
     """64-bit hash of a decoded record in canonical JSON, so that a retry which only writes the JSON
     differently has the same content. Raises `Unreadable` for a record nested too deeply."""
-    return _contents.of(_canonical(record))
+    return _contents.of(_written(record, _SORTED))
 
 
-def _canonical(record: dict[str, Any]) -> bytes:
+def same_content(value: bytes, other: bytes) -> bool:
+    """Whether the values of two readable records have the same content."""
+    return value == other or content_hash(_loads(value)) == content_hash(_loads(other))
+
+
+def _written(record: dict[str, Any], option: int) -> bytes:
     try:
-        return _dumps(record, option=_SORTED)
+        return _dumps(record, option=option)
     except TypeError:
         raise Unreadable(NOT_JSON, "value: nested deeper than 250 levels") from None
 
 
 def _content(record: dict[str, Any], value: bytes) -> bytes:
-    """The content hash of a record that names no key twice, of which parsers keep one or the other.
-
-    A record that is written again exactly as it came has lost nothing in between; most come so. Of the others, a
-    key that was dropped leaves the value with more colons than the record has; an escape may spell one, too.
-    """
-    canonical = _canonical(record)
-    came_so = len(value) == len(canonical) and value == _dumps(record)
-    if not came_so and (value.count(b":") != canonical.count(b":") or b"\\u003" in value):
-        _refuse_key_twice(value)
+    """The content hash of a record that names no key twice."""
+    canonical = _written(record, _SORTED)
+    _check_keys(value, canonical)
     return _contents.of(canonical)
+
+
+def _check_keys(value: bytes, written: bytes) -> None:
+    """Raises `Unreadable` if an object of the value names a key twice: parsers keep one or the other.
+
+    `written` is what was parsed, as JSON again. A key that was dropped leaves the value with more colons; an escape may
+    spell one, too.
+    """
+    if value != written and (value.count(b":") != written.count(b":") or b"\\u003" in value):
+        _refuse_key_twice(value)
 
 
 def _refuse_key_twice(value: bytes) -> None:

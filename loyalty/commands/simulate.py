@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 import click
 import orjson
 
+from engine.decide import Engine
 from engine.simulation import Simulation
 from engine.turn import Turn
 from loyalty.deployment import engine, programmes_option
@@ -20,13 +21,16 @@ from schemas.early_time import early_time
 from schemas.event import Event
 from schemas.instant import parse_instant
 from schemas.topics import CLOCK
-from schemas.wire import read_event
+from schemas.wire import read_event, same_content
 
 DEAD_LETTERS: Final = 3
 """Exit status when there were dead letters."""
 
 Line = tuple[int, bytes]
 """A line's number in the file, from 1, and what stands in it."""
+Timed = tuple[int, int, bytes]
+"""The time of a line's event, the line's number, and what stands in it."""
+_MARK_BYTES: Final = 8
 
 
 @click.command("simulate")
@@ -65,12 +69,12 @@ def command(source: str, until: str | None, programmes_dir: Path | None, as_arri
         stream: BinaryIO = sys.stdin.buffer if source == "-" else Path(source).open("rb")  # noqa: SIM115
     except OSError as error:
         raise LoyaltyError(f"--events: {source}: {error.strerror}") from error
-    run = _Run(Simulation(decide), decide.books.operators)
+    run = _Run(decide, as_arrived=as_arrived)
     # Rows and events form no cycles: looking for some among millions of objects costs a third of the time.
     gc.disable()
     with stream:
         try:
-            run.all(stream, as_arrived=as_arrived, until=end)
+            run.all(stream, end)
             sys.stdout.buffer.flush()
         except BrokenPipeError:  # whoever reads us has seen enough
             sys.stderr.close()
@@ -82,27 +86,35 @@ def command(source: str, until: str | None, programmes_dir: Path | None, as_arri
 class _Run:
     """One simulation from a file to standard output."""
 
-    def __init__(self, simulation: Simulation, operators: frozenset[str]) -> None:
-        self._simulation = simulation
-        self._operators = operators
+    def __init__(self, decide: Engine, *, as_arrived: bool) -> None:
+        self._as_arrived = as_arrived
+        self._timed: list[Timed] = []
+        """All lines in order of time, unless they are applied as they arrive."""
+        self._simulation = Simulation(decide, None if as_arrived else self._same)
+        self._operators = decide.books.operators
         self._write = sys.stdout.buffer.write
         self.dead_letters = 0
 
-    def all(self, stream: BinaryIO, *, as_arrived: bool, until: int | None) -> None:
-        lines = _lines(stream)
-        for number, value in lines if as_arrived else self._in_order(lines):
-            self._apply(number, value)
+    def all(self, stream: BinaryIO, until: int | None) -> None:
+        if self._as_arrived:
+            for number, value in _lines(stream):
+                self._apply(number, value)
+        else:
+            self._put_in_order(_lines(stream))
+            # From 1 on: nothing but zeros says that nothing is known of a content.
+            for place, (time, number, value) in enumerate(self._timed, 1):
+                self._apply(number, value, time, place.to_bytes(_MARK_BYTES, "little"))
         if until is not None:
             for turn in self._simulation.advance(until):
                 self._print(turn)
 
-    def _in_order(self, lines: Iterable[Line]) -> Iterator[Line]:
-        """The lines in order of their events' times.
+    def _put_in_order(self, lines: Iterable[Line]) -> None:
+        """Put the lines in order of their events' times.
 
         Lines are kept, and events made of them when their turn comes: millions of events at once would take several
-        times the memory, and be out of the processor's caches when they are applied.
+        times the memory, and be out of the processor's caches when they are applied. As all lines are at hand, an account
+        remembers where one stands instead of a hash of what is in it.
         """
-        timed: list[tuple[int, int, bytes]] = []
         for number, value in lines:
             time = early_time(value)
             if time is None:
@@ -110,20 +122,24 @@ class _Run:
                 if event is None:
                     continue
                 time = event.time
-            timed.append((time, number, value))
-        timed.sort()
-        return ((number, value) for _, number, value in timed)
+            self._timed.append((time, number, value))
+        self._timed.sort()
 
-    def _event(self, number: int, value: bytes) -> Event | None:
+    def _same(self, mark: bytes, event: Event) -> bool:
+        """Whether the line that an account has remembered has the same content as an event."""
+        place = int.from_bytes(mark, "little")
+        return place > 0 and same_content(self._timed[place - 1][2], event.raw)
+
+    def _event(self, number: int, value: bytes, time: int | None = None, mark: bytes = b"") -> Event | None:
         """The event of a line; None for one that has become a dead letter."""
         try:
-            return read_event(value, key=None, topic=None, operators=self._operators)
+            return read_event(value, key=None, topic=None, operators=self._operators, early=time, mark=mark)
         except Unreadable as error:
             self._bury(number, value, error)
             return None
 
-    def _apply(self, number: int, value: bytes) -> None:
-        event = self._event(number, value)
+    def _apply(self, number: int, value: bytes, time: int | None = None, mark: bytes = b"") -> None:
+        event = self._event(number, value, time, mark)
         if event is None or event.type in CLOCK.types:
             return
         try:
