@@ -59,9 +59,9 @@ COMPILED_TESTS := tests/test_compiled.py tests/test_account_codec.py tests/test_
 COMPILED_KAFKA_TESTS := tests/test_cases_kafka.py tests/test_kill.py tests/test_parity.py
 
 # Two lanes, because tests on brokers wait most of the time: most of those in one, and all else beside them, at a lower priority.
-# The second lane has as many of those on brokers as make both equally long, then what is tested as compiled. Without a
+# The second lane has so many of those on brokers that both take about as long, then what is tested as compiled. Without a
 # C compiler (status 3) there is no compiled form to test.
-SECOND_KAFKA_TESTS := tests/test_forget.py tests/test_rocks_kafka.py
+SECOND_KAFKA_TESTS := tests/test_forget.py
 PYTEST := $(BIN)/python -m pytest
 test: $(READY) ## all tests, on a real Kafka; those of the decisions once more on the compiled form
 	@second=$$(mktemp); exec 3>&1; \
