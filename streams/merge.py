@@ -183,6 +183,7 @@ class TaskBuffers:
             topic.keys = []
             topic.arrivals.clear()
             topic.behind = True
+            topic.position = topic.told = None
         self._filled_since_ms = None
 
     def _wait_ms(self, filled: int) -> float:

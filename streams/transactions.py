@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import Final
 
@@ -111,10 +111,7 @@ class Transactions:
             raise RuntimeError(f"the fold says it consumed {result.consumed} of {len(records)} records")
         if not (result.consumed or result.rows or result.produce):
             raise RuntimeError(f"the fold makes no progress on {len(records)} records")
-        offsets = next_offsets(records, result.consumed)
-        if result.consumed == len(records):
-            offsets.update(batch.passed)
-        changelog_end = await self._publish(writer, partition, records, result, offsets)
+        changelog_end = await self._publish(writer, batch, records, result)
         # An answer may come so late that the task has been given anew meanwhile, to this very worker. Then recovery
         # has read these rows from the changelog, and perhaps newer ones of the same accounts.
         if self._writers.get(partition) is writer:
@@ -124,19 +121,19 @@ class Transactions:
         return result.consumed
 
     async def _publish(
-        self,
-        writer: TaskWriter,
-        partition: int,
-        records: Sequence[Record],
-        result: FoldResult,
-        offsets: Mapping[str, int],
+        self, writer: TaskWriter, batch: Batch, records: Sequence[Record], result: FoldResult
     ) -> int | None:
-        """Commit all of it; returns the changelog offset after the last row, None if there was no row."""
+        """Commit what `records`, those of the batch that are left, have caused; returns the changelog offset after the last
+        row, None if there was no row."""
+        partition = batch.partition
         sends = by_destination(result.produce, partition, self._worker.settings.partitions)
         if result.rows:
             stamp = max(0, records[max(0, result.consumed - 1)].timestamp)
             rows = Columns(list(result.rows.keys()), list(result.rows.values()), [stamp] * len(result.rows))
             sends.append((self._worker.tasks.changelog, partition, rows))
+        offsets = next_offsets(records, result.consumed)
+        if result.consumed == len(records):
+            offsets.update(batch.passed)
         note = note_of(self._worker.tasks.store(partition).offset)
         commits = {TP(topic, partition): offset for topic, offset in offsets.items()}
         ends = await writer.write(sends, commits, note)

@@ -68,7 +68,7 @@ MUTANTS: Final[dict[str, tuple[Change, ...]]] = {
         Change(transactions, "next_offsets", "range(consumed)", "range(len(records))"),
     ),
     "offsets are committed past records that a later step is to work off": (
-        Change(transactions.Transactions, "_step", "result.consumed == len(records)", "True"),
+        Change(transactions.Transactions, "_publish", "result.consumed == len(records)", "True"),
     ),
     "offsets are committed past records that still lie in the buffers": (
         Change(merge.TaskBuffers, "passed", "not topic.records and ", ""),

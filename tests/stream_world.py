@@ -131,27 +131,16 @@ class World:
 
     async def _feed(self, records: Sequence[Fed]) -> None:
         async with AIOKafkaProducer(**self.settings.kafka(), linger_ms=2, max_batch_size=200_000) as producer:
-            for record in records:
-                await producer.send(
-                    record.topic, record.text.encode(), key=record.key, timestamp_ms=record.time_ms
-                )
-            await producer.flush()
+            await _send(producer, records)
 
     def feed_in_transactions(self, records: Sequence[Fed], size: int) -> None:
         """Write records so that each `size` of them, whatever their topics, become visible together."""
 
         async def write() -> None:
-            name = f"feed-{uuid.uuid4().hex}"
-            async with AIOKafkaProducer(**self.settings.kafka(), transactional_id=name) as producer:
+            async with self._transactional() as producer:
                 for start in range(0, len(records), size):
                     async with producer.transaction():
-                        for record in records[start : start + size]:
-                            await producer.send(
-                                record.topic,
-                                record.text.encode(),
-                                key=record.key,
-                                timestamp_ms=record.time_ms,
-                            )
+                        await _send(producer, records[start : start + size])
 
         asyncio.run(write())
 
@@ -159,16 +148,15 @@ class World:
         """Write records in a transaction that is aborted."""
 
         async def write() -> None:
-            name = f"feed-{uuid.uuid4().hex}"
-            async with AIOKafkaProducer(**self.settings.kafka(), transactional_id=name) as producer:
+            async with self._transactional() as producer:
                 await producer.begin_transaction()
-                for record in records:
-                    await producer.send_and_wait(
-                        record.topic, record.text.encode(), key=record.key, timestamp_ms=record.time_ms
-                    )
+                await _send(producer, records)
                 await producer.abort_transaction()
 
         asyncio.run(write())
+
+    def _transactional(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(**self.settings.kafka(), transactional_id=f"feed-{uuid.uuid4().hex}")
 
     def feed_to_all_partitions(self, topic: str, text: str, time_ms: int) -> None:
         """Write one record to each partition, as the clock does."""
@@ -280,6 +268,13 @@ class World:
 
     def _logs(self) -> str:
         return "\n".join(f"--- {w.log_file.name}\n{w.log[-3000:]}" for w in self.workers)
+
+
+async def _send(producer: AIOKafkaProducer, records: Sequence[Fed]) -> None:
+    """Write records in the order given and wait until Kafka has them: what is not sent yet, an abort would drop."""
+    for record in records:
+        await producer.send(record.topic, record.text.encode(), key=record.key, timestamp_ms=record.time_ms)
+    await producer.flush()
 
 
 async def _committed(

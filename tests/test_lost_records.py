@@ -109,8 +109,8 @@ def test_an_aborted_transaction_that_was_deleted_is_no_loss(world: World) -> Non
     world.feed_in_vain(payments(7, start=20))
     first = world.worker()
     wait_for_outputs(world, 20)
-    tick = Fed(ACTIVATIONS.name, "op/1", "20", START_MS + 20_000)
-    world.feed([tick])
+    other = Fed(ACTIVATIONS.name, "op/1", "20", START_MS + 20_000)
+    world.feed([other])
     world.wait_until_done(21)
     assert first.stop() == 0, first.log
     # The ends of both transactions, and seven records that nobody was shown.
@@ -121,7 +121,7 @@ def test_an_aborted_transaction_that_was_deleted_is_no_loss(world: World) -> Non
     world.wait_until_done(31)
     assert second.stop() == 0, second.log
     assert "WARNING" not in second.log
-    world.audit([*fed, tick, *more])
+    world.audit([*fed, other, *more])
 
 
 @pytest.mark.parametrize("world", [1], indirect=True)

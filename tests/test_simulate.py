@@ -42,7 +42,7 @@ def told_again(line: bytes, chosen: random.Random) -> bytes:
         case 0:
             return line
         case 1:
-            return json.dumps(dict(reversed(record.items())), indent=None, ensure_ascii=True).encode()
+            return json.dumps(dict(reversed(record.items()))).encode()
         case 2:
             return orjson.dumps({**record, "note": "new"})
         case _:

@@ -168,6 +168,7 @@ def test_after_a_rebalance_nothing_is_left() -> None:
     buffers = filled({PAYMENTS: [1, 2]})
     buffers.clear()
     assert len(buffers) == 0
+    assert buffers.passed() == {}
     assert taken(buffers) == []
 
 

@@ -20,6 +20,7 @@ from schemas.dead_letter import Unreadable
 from schemas.early_time import early_time
 from schemas.event import Event
 from schemas.instant import parse_instant
+from schemas.seen import NO_CONTENT
 from schemas.topics import CLOCK
 from schemas.wire import read_event, same_content
 
@@ -30,7 +31,6 @@ Line = tuple[int, bytes]
 """A line's number in the file, from 1, and what stands in it."""
 Timed = tuple[int, int, bytes]
 """The time of a line's event, the line's number, and what stands in it."""
-_MARK_BYTES: Final = 8
 
 
 @click.command("simulate")
@@ -101,9 +101,9 @@ class _Run:
                 self._apply(number, value)
         else:
             self._put_in_order(_lines(stream))
-            # From 1 on: nothing but zeros says that nothing is known of a content.
+            # From 1 on: 0 would be `NO_CONTENT`.
             for place, (time, number, value) in enumerate(self._timed, 1):
-                self._apply(number, value, time, place.to_bytes(_MARK_BYTES, "little"))
+                self._apply(number, value, time, place.to_bytes(len(NO_CONTENT), "little"))
         if until is not None:
             for turn in self._simulation.advance(until):
                 self._print(turn)
@@ -127,8 +127,10 @@ class _Run:
 
     def _same(self, mark: bytes, event: Event) -> bool:
         """Whether the line that an account has remembered has the same content as an event."""
-        place = int.from_bytes(mark, "little")
-        return place > 0 and same_content(self._timed[place - 1][2], event.raw)
+        if mark == NO_CONTENT:
+            return False
+        _, _, value = self._timed[int.from_bytes(mark, "little") - 1]
+        return same_content(value, event.raw)
 
     def _event(self, number: int, value: bytes, time: int | None = None, mark: bytes = b"") -> Event | None:
         """The event of a line; None for one that has become a dead letter."""
