@@ -176,16 +176,6 @@ class TaskBuffers:
         left = self._filled_since_ms + self._wait_ms(filled) - now_ms
         return left if left > 0 else None
 
-    def clear(self) -> None:
-        """Forget everything: after a rebalance the records are fetched again from the committed offsets."""
-        for topic in self._order:
-            topic.records = []
-            topic.keys = []
-            topic.arrivals.clear()
-            topic.behind = True
-            topic.position = topic.told = None
-        self._filled_since_ms = None
-
     def _wait_ms(self, filled: int) -> float:
         idle = self._idle_ms_max if filled < len(self._order) else 0
         linger = self._linger_ms_max if len(self) < self._records_max else 0

@@ -164,14 +164,6 @@ def test_a_topic_of_which_nothing_is_known_is_not_passed() -> None:
     assert buffers.passed() == {}
 
 
-def test_after_a_rebalance_nothing_is_left() -> None:
-    buffers = filled({PAYMENTS: [1, 2]})
-    buffers.clear()
-    assert len(buffers) == 0
-    assert buffers.passed() == {}
-    assert taken(buffers) == []
-
-
 def test_a_batch_of_no_records_is_refused() -> None:
     with pytest.raises(ValueError, match="records_max must be at least 1"):
         TaskBuffers(TOPICS, records_max=0)
