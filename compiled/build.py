@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -58,6 +59,7 @@ else:
     build()
 """
 """Compiles once, or twice where it can be trained: what the first build sees tells the second which branches are taken."""
+_TRAINING: Final = ROOT / "loyalty" / "training.py"
 _PROFILED: Final = "Free Software Foundation"
 """Says a compiler whose options for training are the ones above."""
 
@@ -81,16 +83,25 @@ def _compiler() -> str:
 def _training() -> str:
     """Where `loyalty.training` is, empty if it, or a compiler that learns from it, is not there."""
     asked = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, check=False)
-    there = _PROFILED in asked.stdout and (ROOT / "loyalty" / "training.py").exists()
+    there = _PROFILED in asked.stdout and _TRAINING.exists()
     return str(ROOT) if there else ""
+
+
+def recipe() -> str:
+    """Names how builds are made: one of the same sources that was made otherwise is made again, and used until then."""
+    hashed = blake2b(Path(__file__).read_bytes(), digest_size=10)
+    if _TRAINING.exists():
+        hashed.update(_TRAINING.read_bytes())
+    return hashed.hexdigest()
 
 
 def main() -> int:
     """Compile what is not compiled yet; older builds go."""
     directory = build_directory()
-    if (directory / FINISHED).exists():
-        return 0
+    finished = directory / FINISHED
     missing = lacking()
+    if finished.exists() and (missing is not None or finished.read_text("utf-8") == recipe()):
+        return 0
     if missing is not None:
         print(f"not compiled: this machine lacks {missing}; everything runs as Python, at half the speed")
         return LACKING
@@ -105,7 +116,7 @@ def main() -> int:
         for old in BUILDS.iterdir():
             if old.name != Path(work).name:
                 shutil.rmtree(old, ignore_errors=True)
-        (Path(work) / "build" / FINISHED).touch()
+        (Path(work) / "build" / FINISHED).write_text(recipe(), "utf-8")
         (Path(work) / "build").rename(directory)
     return 0
 

@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import compiled
-from compiled.build import LACKING, lacking
+from compiled.build import LACKING, lacking, recipe
+from compiled.build import main as build
 from compiled.modules import digest, hot_modules
 from loyalty.training import train
 
@@ -67,6 +70,29 @@ def test_a_half_made_build_is_not_run(tmp_path: Path) -> None:
     (root / ".compiled" / digest(root) / "engine").mkdir(parents=True)
     done = where_modules_come_from(root, "")
     assert all(path.endswith(".py") for path in done.stdout.split()), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("made", "lacks", "again"), [(True, None, 0), (False, None, 1), (False, "a compiler", 0)]
+)
+def test_a_build_that_was_made_otherwise_is_made_again_where_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: bool, lacks: str | None, again: int
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / compiled.FINISHED).write_text(recipe() if made else "", "utf-8")
+    asked: list[Path] = []
+
+    def refuse(work: Path) -> subprocess.CompletedProcess[str]:
+        asked.append(work)
+        return subprocess.CompletedProcess([], 1, "", "")
+
+    monkeypatch.setattr("compiled.build.BUILDS", tmp_path)
+    monkeypatch.setattr("compiled.build.build_directory", lambda: tmp_path / "there")
+    monkeypatch.setattr("compiled.build.lacking", lambda: lacks)
+    monkeypatch.setattr("compiled.build._compile", refuse)
+    assert build() == again
+    assert len(asked) == again
+    assert (tmp_path / "there" / compiled.FINISHED).exists(), "what is there stays until there is another"
 
 
 def test_what_a_machine_lacks_is_said_in_one_line(tmp_path: Path) -> None:
