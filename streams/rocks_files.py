@@ -122,14 +122,15 @@ class RocksFiles:
 
     def _open_as_it_is(self, change: Callable[[Options], None] | None) -> Opened:
         db: Rdict | None = None
-        self._refuse_if_long_unused()
+        files = list(self._path.glob("*"))
+        _refuse_if_long_unused(files)
         try:
             options = self._new_options()
             if change is not None:
                 change(options)
             # Named once more, or those of whoever opened the store before would be read from its directory.
             db = Rdict(str(self._path), options, column_families={"default": options})
-            is_new = self._check(db)
+            is_new = self._check(db, had_files=bool(files))
             offset: bytes | None = db.get(OFFSET)
             return Opened(db, None if offset is None else int(offset), is_new, db.get(FILLING) is not None)
         except BaseException as error:  # the binding is Rust: what it panics on is not an Exception
@@ -141,21 +142,12 @@ class RocksFiles:
                 raise self.disk_failure(error) from error
             raise _Unusable(f"it cannot be opened ({_one_line(error)})") from error
 
-    def _refuse_if_long_unused(self) -> None:
-        files = list(self._path.glob("*"))
-        if files:
-            hours = (time() - max(file.stat().st_mtime for file in files)) / 3600
-            if hours > UNUSED_HOURS_MAX:
-                raise _Unusable(
-                    f"it was not in use for {hours:.0f} hours, and after {UNUSED_HOURS_MAX} the changelog "
-                    "may have dropped deletions that it has not seen"
-                )
-
-    def _check(self, db: Rdict) -> bool:
+    def _check(self, db: Rdict, *, had_files: bool) -> bool:
         """Refuse a store that is not ours; a new one becomes ours. Returns whether it is new."""
         known: bytes | None = db.get(IDENTITY)
         if known is None:
-            if db.latest_sequence_number() > 0:
+            # Empty or not: RocksDB opens one whose log is damaged at its first record as if nothing had been written.
+            if had_files:
                 raise _Unusable("it does not say what it is of")
             db.put(IDENTITY, json.dumps(self._identity).encode())
             return True
@@ -164,6 +156,17 @@ class RocksFiles:
             if found.get(name) != right:
                 raise _Unusable(f"its {name} is {found.get(name)}, here it is {right}")
         return False
+
+
+def _refuse_if_long_unused(files: list[Path]) -> None:
+    if not files:
+        return
+    hours = (time() - max(file.stat().st_mtime for file in files)) / 3600
+    if hours > UNUSED_HOURS_MAX:
+        raise _Unusable(
+            f"it was not in use for {hours:.0f} hours, and after {UNUSED_HOURS_MAX} the changelog "
+            "may have dropped deletions that it has not seen"
+        )
 
 
 def shut(db: Rdict) -> None:

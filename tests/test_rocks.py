@@ -152,6 +152,20 @@ def test_whatever_is_damaged_it_is_a_moment_of_the_past_or_discarded_with_one_li
     assert all(outcomes.values()), f"the damages have not shown everything: {outcomes}"
 
 
+def test_a_store_that_lost_all_of_its_log_is_not_taken_for_a_new_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = rocks_at(tmp_path / "in use")
+    write_batches(store, 0, 1)
+    shutil.copytree(tmp_path / "in use", tmp_path / "killed")  # before anything left the log
+    store.close()
+    assert not list((tmp_path / "killed" / "0").glob("*.sst"))
+    [log] = (tmp_path / "killed" / "0").glob("*.log")
+    log.write_bytes(b"?" + log.read_bytes()[1:])
+    assert _outcome(tmp_path / "killed", caplog, "its first record") == "discarded"
+    assert caplog.messages[0].endswith("it does not say what it is of")
+
+
 def _outcome(directory: Path, caplog: pytest.LogCaptureFixture, what: str) -> str:
     store = rocks_at(directory)
     try:
