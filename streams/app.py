@@ -281,7 +281,7 @@ def _add_account_table(app: StreamApp) -> None:
 
 def _store_maker(settings: Settings) -> StoreFactory:
     if settings.store == "memory":
-        return lambda partition, cluster_id: MemoryStore()
+        return lambda partition, changelog: MemoryStore()
     from streams.state_dir import StateDirectory
 
     return StateDirectory(settings).open

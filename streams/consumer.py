@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from aiokafka.protocol.metadata import MetadataRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
@@ -24,6 +23,8 @@ from streams.lost_records import Bounds
 from streams.offsets import committed_offsets
 from streams.reader import TaskReader
 from streams.task import Batch
+from streams.topic_id_request import ask_identity
+from streams.topic_identity import TopicIdentity
 
 if TYPE_CHECKING:
     from streams.app import StreamApp
@@ -50,15 +51,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         ends = await self.call_thread(consumer.end_offsets, asked)
         return {TP(tp.topic, tp.partition): Bounds(first, ends[tp]) for tp, first in firsts.items()}
 
-    async def cluster_id(self) -> str:
-        """The id that the cluster was given when it was made."""
-        found: str = await self.call_thread(self._cluster_id)
+    async def identity(self, topic: str) -> TopicIdentity:
+        """Which topic it is that has this name now."""
+        found: TopicIdentity = await self.call_thread(ask_identity, self._ensure_consumer()._client, topic)
         return found
-
-    async def _cluster_id(self) -> str:
-        client = self._ensure_consumer()._client
-        answer = await client.send(client.get_random_node(), MetadataRequest([]))
-        return str(answer.cluster_id)
 
     async def committed(self, tps: Iterable[TP]) -> Committed:
         """What the group has committed of these."""

@@ -10,13 +10,14 @@ from faust.types import TP
 from streams.io_process import IoProcess
 from streams.log import Committed
 from streams.lost_records import Bounds
+from streams.topic_identity import TopicIdentity
 
 
 class Member(Protocol):
     """The client that is a member of the group."""
 
     async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]: ...
-    async def cluster_id(self) -> str: ...
+    async def identity(self, topic: str) -> TopicIdentity: ...
     async def committed(self, tps: Iterable[TP]) -> Committed: ...
 
 
@@ -28,5 +29,5 @@ class KafkaLog:
         self.read_from: Final = io.read_from
         self.rest: Final = io.rest
         self.bounds: Final = member.bounds
-        self.cluster_id: Final = member.cluster_id
+        self.identity: Final = member.identity
         self.committed: Final = member.committed

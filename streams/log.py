@@ -15,6 +15,7 @@ from schemas.record import Fields
 from schemas.topics import LINKS
 from streams.lost_records import Bounds
 from streams.record_batch import Item
+from streams.topic_identity import TopicIdentity
 
 
 class Known(NamedTuple):
@@ -75,8 +76,8 @@ class TaskLog(Protocol):
         """The first offset and the last stable one of each partition, asked of the broker now."""
         ...
 
-    async def cluster_id(self) -> str:
-        """The id that the cluster was given when it was made."""
+    async def identity(self, topic: str) -> TopicIdentity:
+        """Which topic it is that has this name now; raises KafkaError if there is none."""
         ...
 
     async def read_from(self, offsets: Mapping[TP, int | None]) -> None:

@@ -13,6 +13,7 @@ from streams.rocks_options import RocksMemory
 from streams.rocks_store import RocksStore
 from streams.settings import Settings, SettingsError
 from streams.table import changelog_topic
+from streams.topic_identity import TopicIdentity
 
 _VARIABLE: Final = "LOYALTY_STATE_DIR"
 
@@ -29,16 +30,17 @@ class StateDirectory:
         self._lock: Final = _locked(self._path)
         self._memory: Final = RocksMemory(settings.store_cache_mb)
 
-    def open(self, partition: int, cluster_id: str) -> RocksStore:
-        """The store of a task, as it was left if it is still of use.
+    def open(self, partition: int, changelog: TopicIdentity) -> RocksStore:
+        """The store of a task, as it was left if it is still of use: what was written down of another `changelog` is not.
 
         Raises StoreError when the disk fails.
         """
         settings = self._settings
         identity: dict[str, str | int] = {
-            "cluster": cluster_id,
+            "cluster": changelog.cluster_id,
             "application": settings.application_id,
             "topic": changelog_topic(settings.application_id),
+            "topic id": changelog.topic_id,
             "partition": partition,
             "partitions": settings.partitions,
             "row version": VERSION,

@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, cast
 
+from streams.topic_identity import TopicIdentity
+
 log = logging.getLogger(__name__)
 
 
@@ -64,8 +66,8 @@ class Store(Protocol):
         ...
 
 
-StoreFactory = Callable[[int, str], Store]
-"""Opens the store of a task: its partition number, and the id of the cluster that has its changelog."""
+StoreFactory = Callable[[int, TopicIdentity], Store]
+"""Opens the store of a task: its partition number, and which topic its changelog is."""
 
 
 class MemoryStore:

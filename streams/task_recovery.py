@@ -45,16 +45,18 @@ async def recover_tasks(worker: Worker, tasks_log: TaskLog, partitions: Sequence
     tasks = worker.tasks
     await worker.reader.quiet()
     tasks.keep_only(partitions)
-    tasks.cluster_id = await tasks_log.cluster_id()
-    stores = {TP(tasks.changelog, partition): tasks.store(partition) for partition in partitions}
+    changelogs = [TP(tasks.changelog, partition) for partition in partitions]
     inbound = [TP(topic, partition) for partition in partitions for topic in worker.task_topics]
-    if stores:
-        bounds = await tasks_log.bounds(stores)
+    if changelogs:
+        identity = await tasks_log.identity(tasks.changelog)
+        bounds = await tasks_log.bounds(changelogs)
         notes = (await tasks_log.committed(inbound)).notes
-        for changelog in stores:
-            # Before a store is discarded for it: it may have what the changelog has lost.
+        for changelog in changelogs:
+            # Before a store is opened, and may be discarded for it: it may have what the changelog has lost.
             mine = [notes[TP(topic, changelog.partition)] for topic in worker.task_topics]
             refuse_shortened(changelog, bounds[changelog].end, mine)
+        tasks.belong_to(identity)
+        stores = {changelog: tasks.store(changelog.partition) for changelog in changelogs}
         await read_changelog(tasks_log, stores, bounds)
         await tasks_log.rest(stores)
     for partition in partitions:

@@ -9,6 +9,7 @@ from streams.reader import TaskReader
 from streams.settings import Settings
 from streams.store import Store, StoreFactory
 from streams.task import FoldResult, TaskFactory, TaskState
+from streams.topic_identity import TopicIdentity
 
 
 class Tasks:
@@ -20,8 +21,7 @@ class Tasks:
         self._make_store: Final = new_store
         self._stores: Final[dict[int, Store]] = {}
         self._states: Final[dict[int, TaskState]] = {}
-        self.cluster_id = ""
-        """The cluster that has the changelog; recovery finds it out before it opens a store."""
+        self._identity: TopicIdentity | None = None
 
     def keep_only(self, partitions: Iterable[int]) -> None:
         """Close what is no longer assigned, and forget every task state: each is made anew once recovered."""
@@ -29,10 +29,17 @@ class Tasks:
         for partition in self._stores.keys() - set(partitions):
             self._stores.pop(partition).close()
 
+    def belong_to(self, identity: TopicIdentity) -> None:
+        """Say which topic the changelog is, before a store is opened. Stores of another one are closed."""
+        if identity != self._identity:
+            self.keep_only(())
+            self._identity = identity
+
     def store(self, partition: int) -> Store:
         """The store of a task, opened when first asked for."""
         if partition not in self._stores:
-            self._stores[partition] = self._make_store(partition, self.cluster_id)
+            assert self._identity is not None, "recovery says it first"
+            self._stores[partition] = self._make_store(partition, self._identity)
         return self._stores[partition]
 
     def opened(self, partition: int) -> Store | None:

@@ -19,6 +19,7 @@ from schemas.record import Fields, Record
 from streams.log import Committed, Fetched, Known, Wanted, known_end
 from streams.lost_records import Bounds
 from streams.record_batch import Item
+from streams.topic_identity import TopicIdentity
 from tests.memory_broker import MemoryBroker
 from tests.memory_partition import Answer
 from tests.simulated_process import Process
@@ -129,9 +130,9 @@ class MemoryConnection:
             "ends", lambda: {tp: Bounds(0, self._broker.partition(tp).stable) for tp in tps}
         )
 
-    async def cluster_id(self) -> str:
-        """There is one cluster."""
-        return await self._process.request("cluster", lambda: "memory")
+    async def identity(self, topic: str) -> TopicIdentity:
+        """There is one cluster, and no topic is ever deleted."""
+        return await self._process.request("identity", lambda: TopicIdentity("memory", topic))
 
     async def read_from(self, offsets: Mapping[TP, int | None]) -> None:
         """Go on from there."""

@@ -25,7 +25,7 @@ LATE_SECONDS: Final = (0.0, 0.01, 0.1, 1.0)
 FREEZE_SECONDS: Final = (0.01, 0.3, 3.0, 12.0)
 SLOW_SECONDS: Final = (1.0, 4.0, 9.0)
 RETRY_SECONDS: Final = 0.01
-OFTENER: Final = {"commit": 8, "abort": 10, "open": 4, "cluster": 4, "ends": 4, "committed": 4}
+OFTENER: Final = {"commit": 8, "abort": 10, "open": 4, "identity": 4, "ends": 4, "committed": 4}
 """Requests that are few, and that much hangs on, meet with something so many times as often."""
 
 

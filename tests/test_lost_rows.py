@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 
 import pytest
@@ -72,6 +73,27 @@ def test_a_deleted_changelog_stops_the_workers_and_is_restored_from_the_journal(
     assert "every row was there" in capsys.readouterr().out
 
     worked_off(world, history[half:], store)
+    assert run(["audit"]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("deployment")
+def test_a_store_of_a_changelog_that_was_deleted_and_restored_is_rebuilt_though_the_new_one_is_longer(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = fed_history(3)
+    half = len(history) // 2
+    life(world, history[:6], "rocksdb")
+    shutil.copytree(world.directory / "state", world.directory / "early")
+    worked_off(world, history[6:half], "rocksdb")
+    before = rows(world)
+    make_anew(world)
+    assert run(["restore", "--yes"]) == 0
+    assert rows(world) == before
+
+    shutil.rmtree(world.directory / "state")
+    (world.directory / "early").rename(world.directory / "state")
+    worker = life(world, history[half:], "rocksdb")
+    assert worker.log.count("is discarded and rebuilt from the changelog: its topic id is") == 2, worker.log
     assert run(["audit"]) == 0, capsys.readouterr().out
 
 
@@ -149,13 +171,19 @@ def a_worker(world: World, store: str) -> Worker:
     return world.worker(*arguments, LOYALTY_STORE=store, LOYALTY_STATE_DIR=state)
 
 
-def worked_off(world: World, fed: Sequence[Fed], store: str) -> None:
-    """Feed events and have a worker apply all of them."""
+def life(world: World, fed: Sequence[Fed], store: str) -> Worker:
+    """A worker that has applied these events and ended."""
     world.feed(fed)
     worker = a_worker(world, store)
     worker.wait_for("ready: ")
     until(lambda: world.lag() == 0, 60, "an end")
     assert worker.stop() == 0, worker.log
+    return worker
+
+
+def worked_off(world: World, fed: Sequence[Fed], store: str) -> None:
+    """Feed events and have a worker apply all of them."""
+    life(world, fed, store)
     assert world.read(POINTS.name), "these events move no points"
 
 

@@ -24,10 +24,12 @@ from streams.rocks_store import RocksStore
 from streams.settings import Settings, SettingsError, read_settings
 from streams.state_dir import StateDirectory
 from streams.store import StoreError
+from streams.topic_identity import TopicIdentity
 
 ROOT: Final = Path(__file__).parent.parent
 IDENTITY: Final[dict[str, str | int]] = {
     "cluster": "c",
+    "topic id": "b",
     "application": "loyalty",
     "partition": 0,
     "partitions": 4,
@@ -194,7 +196,14 @@ def _outcome(directory: Path, caplog: pytest.LogCaptureFixture, what: str) -> st
 
 @pytest.mark.parametrize(
     ("name", "other"),
-    [("cluster", "d"), ("application", "toy"), ("partition", 1), ("partitions", 8), ("layout", 999)],
+    [
+        ("cluster", "d"),
+        ("topic id", "a"),
+        ("application", "toy"),
+        ("partition", 1),
+        ("partitions", 8),
+        ("layout", 999),
+    ],
 )
 def test_a_store_of_something_else_is_discarded(
     name: str, other: str | int, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -297,7 +306,7 @@ def test_stores_of_a_directory_are_told_apart_by_their_rows_version(
     for version, discarded in ((1, False), (2, True)):
         monkeypatch.setattr("streams.state_dir.VERSION", version)
         directory = StateDirectory(settings_at(tmp_path))
-        store = directory.open(3, "cluster")
+        store = directory.open(3, TopicIdentity("cluster", "topic"))
         assert (store.offset is None) is (discarded or not caplog.messages)
         store.put_many({b"mts/1": row_of(1, 1)}, 7)
         store.close()

@@ -47,11 +47,6 @@ def command(bootstrap: str | None, programmes_dir: Path | None, yes: bool) -> in
         f"{done.entries:,} journal entries replayed, {done.accounts:,} accounts: "
         + (f"{done.rows:,} rows written" if done.rows else "every row was there")
     )
-    if done.rows and settings.store == "rocksdb":
-        click.echo(
-            "note: delete the workers' state directories if the changelog was deleted: what is in them may be older",
-            err=True,
-        )
     return 0
 
 
