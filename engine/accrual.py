@@ -52,7 +52,7 @@ def purchase(turn: Turn, accrual: Accrual, event: Event) -> None:
             made.state = PENDING
             made.deadline = turn.day + accrual.confirm_within_days
             outcome = turn.new_id("points.pending", rule)
-            made.lots.append(lots.lot_id(outcome))
+            made.lots.append(lots.lot_id(outcome, turn.time))
             turn.emit(
                 "points.pending",
                 rule,

@@ -52,8 +52,9 @@ def activate(turn: Turn, event: Event) -> None:
 
 
 def change_tariff(turn: Turn, event: Event) -> None:
-    """Billing has changed the tariff; without an activated service there is none to change."""
-    if turn.row.activated_day:
+    """Billing has changed the tariff. Without an activated service there is none to change, but where changes are
+    scheduled: they ask for no activation, and the next one is recalculated from what billing said last (SPEC 2.6)."""
+    if turn.row.activated_day or turn.book.tariff_change is not None:
         tariffs.put(turn, event.data["tariff"])
 
 

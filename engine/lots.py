@@ -36,9 +36,12 @@ def ends_on(book: Rulebook, lot: Lot) -> int:
     return closes_on if closes_on != 0 and (end == 0 or end > closes_on) else end
 
 
-def lot_id(outcome: str, number: int = 0) -> str:
-    """Name of the lot that an outcome brings: part of a hash, so that the same history gives the same names."""
-    return _NAME.hex_of(f"{outcome}/{number}".encode())
+def lot_id(outcome: str, time: int, number: int = 0) -> str:
+    """Name of the lot that an outcome of this `time` brings: part of a hash, so that the same history gives the same names.
+
+    The outcome's id alone does not name it: once an event's identity is forgotten, another one may have it.
+    """
+    return _NAME.hex_of(f"{outcome}/{number}/{time}".encode())
 
 
 def add(row: Account, lot: Lot) -> None:
@@ -64,7 +67,7 @@ def credit(
     if points == 0:
         return ""
     id = turn.new_id("points.credited", rule, lot)
-    name = lot or lot_id(id)
+    name = lot or lot_id(id, turn.time)
     end = expires_on(turn.book, turn.day) if expires is None else expires
     rest = next((other for other in turn.row.lots if other.id == name), None) if lot else None
     if rest is None:

@@ -75,7 +75,11 @@ def receive(turn: Turn, link: Link) -> None:
     id = turn.new_id("points.received", gifts.rule)
     fresh_expiry = lots.expires_on(book, turn.day)
     received = [
-        Lot(lots.lot_id(id, number), part, expires_on if gifts.received_expiry == "keep" else fresh_expiry)
+        Lot(
+            lots.lot_id(id, turn.time, number),
+            part,
+            expires_on if gifts.received_expiry == "keep" else fresh_expiry,
+        )
         for number, (_, part, expires_on) in enumerate(data["lots"])
     ]
     shown = lots.shown(received)  # before a debt is settled from them
@@ -125,7 +129,7 @@ def _name_of_returned(turn: Turn, lot: Lot) -> str:
     """
     end = lots.ends_on(turn.book, lot)
     if end and turn.book.zone.midnight(end) <= turn.row.clock:
-        return lots.lot_id(f"{lot.id} {_transfer(turn.cause)}")
+        return lots.lot_id(f"{lot.id} {_transfer(turn.cause)}", turn.time)
     return lot.id
 
 

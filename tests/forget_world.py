@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,8 @@ OUTCOMES: Final = (POINTS.name, DISCOUNTS.name, MEMBERS.name)
 MOSCOW: Final = ZoneInfo("Europe/Moscow")
 NAMES: Final = (ANNA, "BORIS-1", "CLARA-2", "DAVID-3", "ANNA-170", "10-ANNA-17")
 """Two are called nearly like her, and must lose nothing."""
+_ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
+"""A letter as JSON may write it."""
 
 
 class Lives:
@@ -224,7 +227,7 @@ def traces(world: World, secrets: tuple[str, ...] = SECRETS) -> list[tuple[str, 
                             part for name, value in record.headers for part in (name.encode(), value or b"")
                         ]
                         text = b"\n".join(parts).decode("utf-8", "replace")
-                        text = text.encode().decode("unicode_escape", "ignore") + text
+                        text += _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
                         text = _without_likes(text)
                         found += [(tp.topic, record.offset, secret) for secret in secrets if secret in text]
         return found

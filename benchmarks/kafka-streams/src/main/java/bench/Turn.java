@@ -68,7 +68,7 @@ final class Turn {
 
     /** The name of the first lot that an outcome brings. */
     String lotId(String outcome) {
-        text.clear().ascii(outcome).ascii("/0");
+        text.clear().ascii(outcome).ascii("/0/").number(time);
         byte[] digest = lotDigest.digest(text.array, text.length);
         return text.clear().hex(digest).latin();
     }
