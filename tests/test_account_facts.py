@@ -63,6 +63,29 @@ def test_every_account_can_be_shown_and_its_lots_add_up(operator: str) -> None:
     assert shown > 5
 
 
+def test_an_event_whose_id_another_one_had_brings_a_lot_of_its_own_and_its_return_takes_that_one() -> None:
+    """The outcomes' ids are the same (SPEC 1 says what they are made of), so this is no case of `tests/cases`."""
+    tariff = {"code": "smart", "family": "Smart"}
+    case: dict[str, Any] = {
+        "operator": "mts",
+        "events": [
+            ["2020-01-01T10:00:00+03:00", "A", "account.opened", {"segment": "individual"}],
+            ["2020-01-01T11:00:00+03:00", "A", "service.activated", {"service": "mobile", "tariff": tariff}],
+            ["2020-01-10T12:00:00+03:00", "A", "purchase.completed", purchase("P1", "300.00"), "again"],
+            ["2020-03-10T12:00:00+03:00", "A", "purchase.completed", purchase("P2", "150.00"), "again"],
+        ],
+    }
+    simulation = simulated(case)
+    first, second = facts_of(simulation, "mts", "A")["lots"]
+    assert (first["points"], second["points"]) == (100, 50) and first["lot"] != second["lot"]
+    case["events"] += [["2020-03-11T12:00:00+03:00", "A", "purchase.returned", {"purchase": "P2"}]]
+    assert facts_of(simulated(case), "mts", "A")["lots"] == [first]
+
+
+def purchase(id: str, amount: str) -> dict[str, str]:
+    return {"purchase": id, "amount": amount, "channel": "salon"}
+
+
 def resident() -> dict[str, Any]:
     return next(case for case in CASES if case["case"].startswith("A month for points begins"))
 
