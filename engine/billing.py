@@ -26,6 +26,7 @@ from schemas.billing_history import (
     LevelStep,
     Payment,
     any_covers,
+    dates_in,
     find_payment,
     oldest_run_end,
     packed_payments,
@@ -123,7 +124,7 @@ def refund(turn: Turn, key: int) -> Payment | None:
     if touched:
         _set_level(turn, levels, _replay(row, levels, steps), "payment-refunded")
         taken = lots.reverse(turn, levels.rule, reversed_points, "payment-refunded")
-        for step in touched:
+        for step in reversed(touched):  # what was spent was the points of the first ones
             part = min(step.credited, taken)
             step.credited -= part
             taken -= part
@@ -280,7 +281,8 @@ def _set_level(turn: Turn, levels: Levels, level: int, reason: str) -> None:
 
 
 def _shorten(row: Account, levels: Levels) -> None:
-    while len(row.steps) > levels.history_months * STEP_BYTES:
+    kept = levels.history_months
+    while len(row.steps) > kept * STEP_BYTES and dates_in(row.steps) > kept:
         row.level_base = _after(step_at(row.steps, 0), row.level_base, levels)
         row.steps = row.steps[STEP_BYTES:]
 

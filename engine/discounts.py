@@ -80,6 +80,10 @@ def end(turn: Turn, discount: Discount, reason: str) -> None:
     """End a discount."""
     row = turn.row
     drop(row, discount)
+    position = f"{iso(discount.first_day)}/{discount.last_day}"
+    # A late grant can end at the moment of another one that had the same days.
+    same = [discount.rule, discount.first_day, discount.last_day, turn.day]
+    again = sum([[past[0], past[3], past[4], past[5]] == same for past in row.past_discounts])
     ended = [
         discount.rule,
         discount.percent,
@@ -95,7 +99,7 @@ def end(turn: Turn, discount: Discount, reason: str) -> None:
         discount.rule,
         reason,
         _terms(discount),
-        position=f"{iso(discount.first_day)}/{discount.last_day}",
+        position=f"{position}/{again}" if again else position,
     )
 
 

@@ -11,7 +11,7 @@ from engine.rulebook import Rulebook
 from engine.turn import Turn
 from schemas.account import BLOCK_BITS, NEVER, Account, Discount
 from schemas.event import Event
-from schemas.payment_key import id_hash_of, payment_key
+from schemas.payment_key import ID_BITS, id_hash_of, payment_key
 
 CLOSED: Final = "account-closed"
 
@@ -165,7 +165,7 @@ def next_tenure(book: Rulebook, row: Account) -> int:
 def _was_refunded(row: Account, key: int) -> bool:
     if row.refunded is None:
         return False
-    return key & 0xFFFFFFFF in {refunded & 0xFFFFFFFF for refunded in row.refunded}
+    return key & ID_BITS in {refunded & ID_BITS for refunded in row.refunded}
 
 
 def _day_of_month(day: int) -> int:

@@ -42,7 +42,7 @@ def on_payment(turn: Turn, payment: Payment) -> None:
             _consider(turn, promotion, payment)
 
 
-def on_tariff_change(turn: Turn, other_code: bool) -> None:
+def on_tariff_change(turn: Turn, is_other: bool) -> None:
     """What a tariff change ends and brings; first what it ends, so that the new has room."""
     row, book = turn.row, turn.book
     for discount in row.discounts:
@@ -53,7 +53,7 @@ def on_tariff_change(turn: Turn, other_code: bool) -> None:
             and promotion.ends_on_leaving_tariffs
             and not matches(row.tariff, promotion.when.tariffs)
         )
-        if leaves or (bought is not None and bought.ends_on_tariff_change and other_code):
+        if leaves or (bought is not None and bought.ends_on_tariff_change and is_other):
             discounts.end(turn, discount, TARIFF_CHANGED)
     for offer in book.promotions:
         if isinstance(offer, EntitlementPromotion):

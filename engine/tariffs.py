@@ -17,7 +17,12 @@ def put(turn: Turn, tariff: Tariff) -> None:
     """The account has another tariff from now on."""
     row = turn.row
     before, row.tariff = row.tariff, tariff
-    promotions.on_tariff_change(turn, before is None or before.code != tariff.code)
+    promotions.on_tariff_change(turn, before is None or not _is_same(before, tariff))
+
+
+def _is_same(tariff: Tariff, other: Tariff) -> bool:
+    """Whether it is one tariff, though its price may have been raised: that is no change of tariff by the member."""
+    return (tariff.code, tariff.family, tariff.speed_mbps) == (other.code, other.family, other.speed_mbps)
 
 
 def order(turn: Turn, event: Event) -> str | None:

@@ -134,7 +134,8 @@ def _name_of_returned(turn: Turn, lot: Lot) -> str:
 
 
 def _transfer(cause: Cause) -> str:
-    return f"{cause.source} {cause.id}"
+    """What tells a transfer from others of the account; the time, as an id may come again once it is forgotten."""
+    return f"{cause.source} {cause.id} {cause.time}"
 
 
 def _over_limit(turn: Turn, gifts: Gifts, receiver: str, points: int) -> str | None:

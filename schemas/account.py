@@ -102,7 +102,7 @@ class Claim:
 
 @mypyc_attr(acyclic=True)
 class Gift:
-    """A gift made: for the limits of its local `day` and month. `transfer` is the id of the causing event."""
+    """A gift made: for the limits of its local `day` and month. `transfer` tells it from others."""
 
     __slots__ = ("day", "receiver", "transfer")
 

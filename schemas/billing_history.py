@@ -13,11 +13,10 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from schemas import packed
+from schemas.payment_key import ID_BYTES
 from schemas.remembered import remember
 
 PAYMENT_BYTES: Final = 18
-_ID_BYTES: Final = 4
-"""Of a payment's key, which begins with the bits of the id."""
 _pack_payment: Final = Struct("<QiHI").pack
 _payment_at: Final = Struct("<QiHI").unpack_from
 _run_at: Final = Struct("<8xiH").unpack_from
@@ -48,7 +47,7 @@ _packed_prices: Final[dict[str, bytes]] = {}
 class Payment:
     """A payment that counts for billing dates `first` … `first + months - 1`; `first` -1: not activated yet.
 
-    `key` holds 32 hash bits each of the event's source and id, by which `payment.refunded` finds it.
+    By its `key` `payment.refunded` finds it, see `schemas.payment_key`; packed, it begins with the bits of the id.
     """
 
     __slots__ = ("day", "first", "key", "months")
@@ -83,7 +82,7 @@ def find_payment(payments: bytes, key: int) -> int:
     do."""
     whole = key.to_bytes(8, "little")
     at = packed.find(payments, whole, PAYMENT_BYTES)
-    return packed.find(payments, whole[:_ID_BYTES], PAYMENT_BYTES) if at == packed.NOT_THERE else at
+    return packed.find(payments, whole[:ID_BYTES], PAYMENT_BYTES) if at == packed.NOT_THERE else at
 
 
 def packed_payments(payments: list[Payment]) -> bytes:
@@ -164,6 +163,11 @@ class LevelStep:
 def steps_of(steps: bytes) -> list[LevelStep]:
     """The steps that a row keeps, oldest first."""
     return [step_at(steps, at) for at in range(0, len(steps), STEP_BYTES)]
+
+
+def dates_in(steps: bytes) -> int:
+    """How many of these steps are billing dates."""
+    return sum([not flags & _SET for flags in steps[::STEP_BYTES]])
 
 
 def step_at(steps: bytes, at: int) -> LevelStep:

@@ -76,7 +76,10 @@ class FeeDiscountReward(Part):
     counts_as_paid: Flag = Field(
         default=True, description="The billing date that starts it counts as paid on time (reading)."
     )
-    ends_on_tariff_change: Flag = Field(default=True, description="Any tariff change before its end ends it.")
+    ends_on_tariff_change: Flag = Field(
+        default=True,
+        description="Any tariff change before its end ends it; another price of the same tariff is none.",
+    )
 
 
 Reward = Annotated[

@@ -111,7 +111,7 @@ _sources: Final[dict[str, _Source]] = {}
 
 _contents: Final = ShortHash(HASH_BYTES)
 
-_AHEAD: Final = Struct("<8s8sqI?")
+_AHEAD: Final = Struct("<8s8sqQ?")
 """What reads ahead says of an event: identity, content, time, id hash, and whether the journal keeps the record whole."""
 _pack_ahead: Final = _AHEAD.pack
 _unpack_ahead: Final = _AHEAD.unpack

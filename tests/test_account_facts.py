@@ -82,6 +82,33 @@ def test_an_event_whose_id_another_one_had_brings_a_lot_of_its_own_and_its_retur
     assert facts_of(simulated(case), "mts", "A")["lots"] == [first]
 
 
+def test_a_gift_that_comes_back_frees_its_own_place_and_not_that_of_one_whose_id_it_has() -> None:
+    events: list[list[Any]] = []
+    for name in ("A", *(f"R{number}" for number in range(11))):
+        events += [
+            ["2020-03-01T10:00:00+03:00", name, "account.opened", {"segment": "individual"}],
+            [
+                "2020-03-01T11:00:00+03:00",
+                name,
+                "service.activated",
+                {"service": "mobile", "tariff": {"code": "smart", "family": "Smart"}},
+            ],
+        ]
+    correction = {"points": 1000, "reason": "goodwill", "by": "staff-7"}
+    events += [["2020-05-01T12:00:00+03:00", "A", "points.adjusted", correction]]
+    for number in range(10):
+        events += [gift(f"2020-06-{number + 2:02d}", f"R{number}", f"gift-{number}")]
+    # The first one's id comes again, for somebody who is not there; and an eleventh receiver in June.
+    events += [gift("2020-07-18", "nobody", "gift-0"), gift("2020-06-20", "R10", "late")]
+    simulation = simulated({"operator": "mts", "events": events})
+    assert simulation.row("mts", "R9").balance == 1 and simulation.row("mts", "R10").balance == 0
+    assert simulation.row("mts", "A").balance == 990
+
+
+def gift(day: str, to: str, id: str) -> list[Any]:
+    return [f"{day}T12:00:00+03:00", "A", "points.gift-requested", {"to": to, "points": 1}, id]
+
+
 def purchase(id: str, amount: str) -> dict[str, str]:
     return {"purchase": id, "amount": amount, "channel": "salon"}
 

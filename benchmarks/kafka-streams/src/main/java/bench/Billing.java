@@ -7,6 +7,7 @@ import bench.Turn.Topic;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /** Billing dates, the payments that count for them, and the level that they raise. */
@@ -104,7 +105,7 @@ final class Billing {
         long key = Hash.paymentKey(source, id);
         Payment payment = find(row, key, -1L);
         if (payment == null) {
-            payment = find(row, key, 0xFFFFFFFFL);
+            payment = find(row, key, Hash.ID_BITS);
         }
         if (payment == null) {
             row.refunded.put(key, turn.time);
@@ -132,6 +133,7 @@ final class Billing {
             }
             setLevel(turn, level, "payment-refunded");
             long taken = Points.reverse(turn, Programme.LOYALTY, reversed, "payment-refunded");
+            Collections.reverse(touched); // what was spent was the points of the first ones
             for (Step step : touched) {
                 long part = Math.min(step.credited, taken);
                 step.credited -= part;
@@ -151,7 +153,7 @@ final class Billing {
 
     static boolean wasRefunded(Account row, long key) {
         for (long refunded : row.refunded.keySet()) {
-            if ((refunded & 0xFFFFFFFFL) == (key & 0xFFFFFFFFL)) {
+            if ((refunded & Hash.ID_BITS) == (key & Hash.ID_BITS)) {
                 return true;
             }
         }
@@ -239,9 +241,13 @@ final class Billing {
     }
 
     private static void shorten(Account row) {
-        while (row.steps.size() > Programme.HISTORY_MONTHS) {
+        while (row.steps.size() > Programme.HISTORY_MONTHS && dates(row) > Programme.HISTORY_MONTHS) {
             row.levelBase = after(row.steps.remove(0), row.levelBase);
         }
+    }
+
+    private static long dates(Account row) {
+        return row.steps.stream().filter(step -> step.kind == Account.BILLING).count();
     }
 
     static long nextDue(Calendar calendar, Account row) {

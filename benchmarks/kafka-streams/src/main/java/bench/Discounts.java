@@ -60,12 +60,17 @@ final class Discounts {
     static void end(Turn turn, Discount discount, String reason) {
         Account row = turn.row;
         row.discounts.remove(discount);
+        long again = row.pastDiscounts.stream()
+                .filter(past -> past.rule().equals(discount.rule) && past.firstDay() == discount.firstDay
+                        && past.lastDay() == discount.lastDay && past.ended() == turn.day)
+                .count(); // a late grant can end at the moment of another one that had the same days
         if (row.pastDiscounts.size() == PAST_KEPT) {
             row.pastDiscounts.remove(0);
         }
         row.pastDiscounts.add(new Past(
                 discount.rule, discount.percent, discount.firstDay, discount.lastDay, turn.day, reason));
-        String position = turn.calendar.iso(discount.firstDay) + "/" + discount.lastDay;
+        String position = turn.calendar.iso(discount.firstDay) + "/" + discount.lastDay
+                + (again > 0 ? "/" + again : "");
         say(turn, "discount.ended", discount, reason, position);
     }
 

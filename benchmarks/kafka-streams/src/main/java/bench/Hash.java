@@ -38,9 +38,12 @@ final class Hash {
         return end(hash);
     }
 
-    /** 32 hash bits each of a source and an id: by which a refund finds its payment. */
+    /** Those bits of a payment's key that are its id's. */
+    static final long ID_BITS = (1L << 48) - 1;
+
+    /** 16 hash bits of a source and 48 of an id: by which a refund finds its payment. */
     static long paymentKey(String source, String id) {
-        return (of(source) << 32) | (of(id) & 0xFFFFFFFFL);
+        return (of(source) << 48) | (of(id) & ID_BITS);
     }
 
     private static long step(long hash, long value) {

@@ -31,7 +31,8 @@ final class Promotions {
         Account row = turn.row;
         Tariff before = row.tariff;
         row.tariff = tariff;
-        boolean other = before == null || !before.code().equals(tariff.code());
+        boolean other = before == null || !before.code().equals(tariff.code())
+                || !before.family().equals(tariff.family()) || before.speed() != tariff.speed();
         for (Discount discount : row.discounts.isEmpty() ? row.discounts : new ArrayList<>(row.discounts)) {
             boolean leaves = switch (discount.rule) {
                 case Programme.ULTRA -> !Programme.isUltra(tariff);
