@@ -290,7 +290,7 @@ def test_a_disk_without_room_for_the_owners_name_is_for_the_stores_to_report(tmp
     opened = (
         "import resource, sys; from tests.test_rocks import *\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); directory = StateDirectory(settings_at(sys.argv[1]))\n"
-        "try: directory.open(0, 'cluster')\n"
+        "try: directory.open(0, TopicIdentity('cluster', 'topic'))\n"
         "except StoreError as error: print(error, flush=True); os._exit(0)"
     )
     done = subprocess.run(

@@ -44,7 +44,7 @@ def told_again(line: bytes, chosen: random.Random) -> bytes:
         case 1:
             return json.dumps(dict(reversed(record.items()))).encode()
         case 2:
-            return orjson.dumps({**record, "note": "new"})
+            return json.dumps({**record, "note": "new"}, separators=(",", ":")).encode()
         case _:
             return line[:-1] + b',"id":"twice"}'
 

@@ -25,6 +25,7 @@ from streams.store import MemoryStore
 from streams.task import Batch
 from streams.task_writer import ProducerWriter
 from streams.tasks import Tasks, Worker
+from streams.topic_identity import TopicIdentity
 from streams.transactions import Transactions
 
 ROW: Final = b"op/A"
@@ -63,8 +64,9 @@ class Stage:
     def __init__(self, fold: OneRow | None = None) -> None:
         self.settings = read_settings({})
         self.tasks = Tasks(
-            "changelog", lambda partition, store: fold or OneRow(), lambda partition, cluster: MemoryStore()
+            "changelog", lambda partition, store: fold or OneRow(), lambda partition, identity: MemoryStore()
         )
+        self.tasks.belong_to(TopicIdentity("cluster", "topic"))
         self.reader = SimpleNamespace(release=lambda batch: None, forget=lambda: None)
         self.assignment = 1
         self.failure = None
