@@ -87,8 +87,8 @@ class Envelope(Contract):
 
     specversion: Literal["1.0"] = Field(description="Version of CloudEvents.")
     id: Name = Field(
-        description="Identity of the fact within its `source` and account, never to be used again: more than 45 days later it "
-        "would be another fact, whose outcomes have the ids of the first one's."
+        description="Identity of the fact within its `source` and account, never to be used again: more than 45 days later "
+        "it would be another fact, whose outcomes have the ids of the first one's."
     )
     source: Name = Field(description="The system that says so, such as `/orgtechservice/billing`.")
     type: Name = Field(description="One of the types below; it decides the topic and the data.")
