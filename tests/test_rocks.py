@@ -84,7 +84,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store whose last batches are in the log only, as a killed worker leaves it. Copies of it are damaged."""
     directory = tmp_path_factory.mktemp("written")
     writer = "from tests.test_rocks import *; import sys; s = rocks_at(Path(sys.argv[1]))\n"
-    writer += f"write_batches(s, 0, {BATCHES}); print('written', flush=True); time.sleep(60)"
+    writer += f"write_batches(s, 0, {BATCHES - 3}); s._db.flush(); write_batches(s, {BATCHES - 3}, 3)\n"
+    writer += "print('written', flush=True); time.sleep(60)"
     process = subprocess.Popen(
         [sys.executable, "-c", writer, str(directory)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
