@@ -166,10 +166,9 @@ def test_it_needs_no_java_on_the_machine_and_dies_with_a_killed_parent() -> None
 def test_the_server_dies_with_a_killed_guard() -> None:
     running = EmbeddedBroker(silent)
     try:
-        family = psutil.Process().children(recursive=True)
-        server = next(process for process in family if process.name() == "java")
-        guard = server.parent()
-        assert guard is not None
+        assert running._process is not None
+        guard = psutil.Process(running._process.pid)
+        (server,) = guard.children()
         guard.kill()
         assert wait_until(lambda: not alive(server))
     finally:
